@@ -1,0 +1,129 @@
+"""What was measured: counts, histograms, single values — or why nothing was.
+
+Samples of one indicator over neighbouring, disjoint spans of time can be pooled: counts add up, so a
+window's figure is exact and not a mean of means.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Literal
+
+MissingReason = Literal[
+    "NoData",  # the provider answered: there is nothing
+    "NotANumber",  # NaN or ±Inf
+    "SeveralSeries",  # one number was asked, several came
+    "ProviderError",  # unreachable, slow, overloaded: may be asked again
+    "QueryRejected",  # the provider says that the query is wrong: asking again is of no use
+    "NegativeValue",  # a count below zero
+    "MismatchedBuckets",  # histograms whose edges differ cannot be added
+]
+
+
+@dataclass(frozen=True, slots=True)
+class Counts:
+    """Events: ``part`` of ``total`` (part is the good or the bad ones, as the indicator declares)."""
+
+    part: int
+    total: int
+
+    @property
+    def value(self) -> float | None:
+        """The share from 0 to 1; none without events."""
+        return self.part / self.total if self.total > 0 else None
+
+
+@dataclass(frozen=True, slots=True)
+class Buckets:
+    """A histogram: upper edges in seconds, ascending, the last +Inf; cumulative counts beside them."""
+
+    edges: tuple[float, ...]
+    counts: tuple[int, ...]
+
+    @property
+    def total(self) -> int:
+        """How many events it holds."""
+        return self.counts[-1] if self.counts else 0
+
+    def quantile(self, q: float) -> float | None:
+        """The q-quantile by linear interpolation inside its bucket, as Prometheus' histogram_quantile.
+
+        None without events; the highest finite edge where the quantile lies beyond it.
+        """
+        if self.total <= 0:
+            return None
+        rank = q * self.total
+        lower_edge, lower_count = 0.0, 0
+        for edge, count in zip(self.edges, self.counts, strict=True):
+            if count >= rank and count > lower_count:
+                if math.isinf(edge):
+                    return lower_edge
+                if not lower_count and edge <= 0:
+                    return edge
+                return lower_edge + (edge - lower_edge) * (rank - lower_count) / (
+                    count - lower_count
+                )
+            lower_edge, lower_count = (lower_edge if math.isinf(edge) else edge), count
+        return lower_edge
+
+    def within(self, threshold: float) -> tuple[int, int]:
+        """How many events were within ``threshold`` seconds: (at least, at most).
+
+        Both are equal where the threshold is an edge; else the neighbouring edges bracket it.
+        """
+        at_least, at_most = 0, self.total
+        for edge, count in zip(self.edges, self.counts, strict=True):
+            if math.isclose(edge, threshold, rel_tol=1e-9):
+                return count, count
+            if edge < threshold:
+                at_least = count
+            else:
+                at_most = count
+                break
+        return at_least, at_most
+
+
+@dataclass(frozen=True, slots=True)
+class Value:
+    """One finite number, in the indicator's unit."""
+
+    value: float
+
+
+@dataclass(frozen=True, slots=True)
+class Missing:
+    """Nothing was measured, and why, in a sentence that a person can act on."""
+
+    reason: MissingReason
+    message: str
+
+
+Sample = Counts | Buckets | Value | Missing
+
+
+def pool(samples: Iterable[Sample]) -> Sample:
+    """Several disjoint spans as one: counts add up, of single values the last stands.
+
+    Missing spans are passed over (how many may be missing is the judge's business); when all are
+    missing, the last reason stands.
+    """
+    total: Sample = Missing("NoData", "nothing was measured")
+    for sample in samples:
+        if isinstance(sample, Missing):
+            if isinstance(total, Missing):
+                total = sample
+        elif isinstance(total, Missing) or isinstance(sample, Value):
+            total = sample
+        elif isinstance(total, Counts) and isinstance(sample, Counts):
+            total = Counts(total.part + sample.part, total.total + sample.total)
+        elif isinstance(total, Buckets) and isinstance(sample, Buckets):
+            if total.edges != sample.edges:
+                return Missing(
+                    "MismatchedBuckets",
+                    "the histogram's bucket edges changed within the window, so its counts cannot be added",
+                )
+            counts = tuple(a + b for a, b in zip(total.counts, sample.counts, strict=True))
+            total = Buckets(total.edges, counts)
+    return total

@@ -1,0 +1,111 @@
+"""What the reducers see of the cluster: plain values, made by the adapters in ``cluster/``.
+
+Each kind of workload is a small adapter that fills ``Workload``; nothing above knows the kinds apart.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+
+
+@dataclass(frozen=True, slots=True)
+class Container:
+    """One container's state, init containers included."""
+
+    name: str
+    image: str = ""
+    init: bool = False
+    restarts: int = 0
+    waiting: tuple[str, str] | None = None
+    """(reason, message) while it waits, such as ImagePullBackOff."""
+    terminated: tuple[str, int, str] | None = None
+    """(reason, exit code, message) of the last termination: current state, else lastState."""
+    oom_killed: bool = False
+    """Whether its current or last termination was for want of memory."""
+
+
+@dataclass(frozen=True, slots=True)
+class Pod:
+    """One pod of the workload, of whichever version."""
+
+    name: str
+    revision: str
+    """The ReplicaSet's pod-template-hash (or controller-revision-hash) it carries."""
+    created: datetime
+    ready: bool = False
+    ready_since: datetime | None = None
+    """lastTransitionTime of condition Ready: since when it is (or is not) Ready."""
+    deleting: bool = False
+    phase: str = "Pending"
+    unschedulable: str | None = None
+    """The scheduler's message while no node fits."""
+    unschedulable_since: datetime | None = None
+    containers: tuple[Container, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Revision:
+    """Kubernetes' own record of a version: a ReplicaSet (or ControllerRevision)."""
+
+    name: str
+    number: int
+    """The annotation deployment.kubernetes.io/revision."""
+    pod_hash: str
+    """The label that its pods carry."""
+    template: Mapping[str, Any] = field(default_factory=dict)
+    created: datetime | None = None
+    desired: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Workload:
+    """A workload as Kubernetes tells of it now."""
+
+    kind: str
+    namespace: str
+    name: str
+    uid: str
+    generation: int
+    observed_generation: int
+    labels: Mapping[str, str]
+    template: Mapping[str, Any]
+    """The defaulted pod template, as the API server gives it."""
+    desired: int
+    updated: int
+    available: int
+    """Available pods of whichever version."""
+    total: int
+    """Pods of whichever version, terminating ones left out."""
+    paused: bool = False
+    progress_deadline: float | None = 600.0
+    """Seconds; none where the kind knows no such deadline."""
+    progress_failed: str | None = None
+    """The message of Progressing=False, reason ProgressDeadlineExceeded."""
+    replica_failure: str | None = None
+    """The message of ReplicaFailure=True: quota, admission, service account."""
+    rolled_out_since: datetime | None = None
+    """Since when the rollout is complete by the workload's own word, where it says so."""
+    created: datetime | None = None
+    deleting: bool = False
+
+    @property
+    def key(self) -> tuple[str, str, str]:
+        """(namespace, kind, name)."""
+        return (self.namespace, self.kind, self.name)
+
+
+@dataclass(frozen=True, slots=True)
+class View:
+    """A workload with its pods and revisions, seen together."""
+
+    workload: Workload
+    pods: tuple[Pod, ...] = ()
+    revisions: tuple[Revision, ...] = ()
+
+    @property
+    def current(self) -> Revision | None:
+        """The newest revision object, which is the workload's version once it was observed."""
+        return max(self.revisions, key=lambda r: r.number, default=None)

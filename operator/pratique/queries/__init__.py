@@ -1,0 +1,1 @@
+"""From indicators to questions, from questions to PromQL, and answers dealt back. Pure: asks nothing itself."""

@@ -1,0 +1,351 @@
+"""Release: the record of one version of one workload."""
+
+from __future__ import annotations
+
+from typing import Annotated, ClassVar, Literal
+
+from pydantic import Field, StringConstraints
+
+from .base import Duration, Model, Name, Time, cel, keyed_list, rules
+from .conditions import Condition, Reason
+from .indicator import ServiceLevelIndicatorSpec
+from .judgement import BaselineValue, Judgement, ObjectiveResult, Verdict
+from .objective import Bounds
+from .policy import BaselineSource, WorkloadKind
+
+FINISHED_LABEL = f"{'pratique.sh'}/finished"
+"""Set once a release's verdict, its Events and its trace are all out."""
+
+Cause = Literal["First", "Image", "Config", "Resources", "Restart", "Rollback"]
+Phase = Literal["RollingOut", "WarmingUp", "Evaluating", "Measuring", "Completed"]
+
+
+class WorkloadRef(Model):
+    """The workload whose version this is."""
+
+    kind: WorkloadKind
+    """The workload's kind."""
+    name: Name
+    """The workload's name."""
+    uid: Annotated[str, StringConstraints(max_length=64)]
+    """Its UID when the release began."""
+
+
+class Image(Model):
+    """A container and its image."""
+
+    container: Annotated[str, StringConstraints(max_length=63)]
+    """The container's name."""
+    image: Annotated[str, StringConstraints(max_length=1024)]
+    """The image, as written in the template."""
+
+
+class ProviderPlan(Model):
+    """A metrics provider as resolved when the release began."""
+
+    namespace: Name
+    """Its namespace."""
+    name: Name
+    """Its name."""
+    scrape_interval: Duration
+    """The scrape interval in use."""
+    delay: Duration
+    """How long after a moment all its samples are there."""
+    scope_label: Annotated[str, StringConstraints(max_length=128)] = "namespace"
+    """The label that carries a series' namespace."""
+
+
+class PlannedObjective(Model):
+    """An objective as resolved when the release began."""
+
+    name: Annotated[str, StringConstraints(max_length=253)]
+    """The name under which its result appears."""
+    source: Annotated[str, StringConstraints(max_length=512)]
+    """Where it was written: inline, built-in, or kind/namespace/name@generation."""
+    indicator: ServiceLevelIndicatorSpec
+    """What is measured."""
+    pass_: Annotated[Bounds, Field(alias="pass")]
+    """The bounds that make it pass."""
+    warn: Bounds = []
+    """The bounds within which it only warns."""
+    min_requests: int = 20
+    """Fewer requests than this in the window are no evidence."""
+    provider: Annotated[int, Field(ge=0)] | None = None
+    """Which of the plan's providers is asked (its index); none for Kubernetes' signals."""
+
+
+class PlannedBaseline(Model):
+    """An earlier release's measured values, or its pods to be measured."""
+
+    source: BaselineSource
+    """How it was found."""
+    release: Annotated[str, StringConstraints(max_length=253)]
+    """The earlier release."""
+    values: Annotated[
+        list[BaselineObjective], Field(max_length=64, json_schema_extra=keyed_list())
+    ] = []
+    """LastPromotable: what that release measured."""
+    pod_pattern: Annotated[str, StringConstraints(max_length=512)] | None = None
+    """BeforeRollout: a regular expression of that release's pods."""
+    from_: Annotated[Time | None, Field(alias="from")] = None
+    """BeforeRollout: the begin of the time to measure."""
+    to: Time | None = None
+    """BeforeRollout: its end, the moment when this release was noticed."""
+
+
+class BaselineObjective(Model):
+    """One objective's value of an earlier release."""
+
+    name: Annotated[str, StringConstraints(max_length=253)]
+    """The objective's name."""
+    value: float
+    """Its value."""
+    samples: int | None = None
+    """How many requests it rests on."""
+    indicator_hash: Annotated[str, StringConstraints(max_length=16)]
+    """What was measured; a baseline of another indicator is none."""
+
+
+class PlanAnalysis(Model):
+    """How the release is judged, with every default made explicit."""
+
+    warm_up: Duration
+    """Each pod's first time after Ready, left out."""
+    window: Duration
+    """The time judged."""
+    interval: Duration
+    """The time from look to look."""
+    fail_after: int
+    """How many looks in a row must fail."""
+    rollout_deadline: Duration
+    """How long the rollout may take."""
+    deadline: Duration
+    """How long after completion the verdict may take."""
+    fail_fast_after: Duration
+    """How long a definite cause must stand."""
+
+
+class Plan(Model):
+    """The policy and its objectives as resolved when the release began; only this is read later."""
+
+    policy: Annotated[str, StringConstraints(max_length=512)]
+    """namespace/name of the policy."""
+    policy_generation: int
+    """Its generation."""
+    analysis: PlanAnalysis
+    """How the release is judged."""
+    providers: Annotated[
+        list[ProviderPlan],
+        Field(max_length=16, json_schema_extra={"x-kubernetes-list-type": "atomic"}),
+    ] = []
+    """The metrics providers asked."""
+    objectives: Annotated[
+        list[PlannedObjective], Field(max_length=64, json_schema_extra=keyed_list())
+    ]
+    """What must be met."""
+    baselines: Annotated[
+        list[PlannedBaseline],
+        Field(max_length=4, json_schema_extra={"x-kubernetes-list-type": "atomic"}),
+    ] = []
+    """What changes are compared with, in order."""
+
+
+class ReleaseSpec(Model):
+    """What this release is; written once by the operator, then immutable."""
+
+    model_config = rules(
+        cel("self == oldSelf", "a Release's spec is a record and cannot be changed"),
+    )
+
+    workload: WorkloadRef
+    """The workload whose version this is."""
+    number: Annotated[int, Field(ge=1)]
+    """Counts the workload's releases."""
+    template_hash: Annotated[str, StringConstraints(max_length=64)]
+    """Our hash of the pod template."""
+    generation: int
+    """The workload's generation when it was noticed."""
+    cause: Cause
+    """What changed against the release before."""
+    rollback_to: Annotated[int, Field(ge=1)] | None = None
+    """The number of the earlier release whose template this is."""
+    previous: Name | None = None
+    """The release before."""
+    purpose: Literal["Judge", "Measure"] = "Judge"
+    """Measure: it was running before a policy spoke of it, and serves as a baseline only."""
+    images: Annotated[
+        list[Image],
+        Field(
+            max_length=32,
+            json_schema_extra={
+                "x-kubernetes-list-type": "map",
+                "x-kubernetes-list-map-keys": ["container"],
+            },
+        ),
+    ] = []
+    """Its containers' images."""
+    version: Annotated[str, StringConstraints(max_length=63)] | None = None
+    """The template's label app.kubernetes.io/version, or the first image's tag."""
+    noticed_at: Time
+    """When it was noticed."""
+    plan: Plan
+    """By what it is judged."""
+
+
+class Cohort(Model):
+    """Pods that count from the same moment on."""
+
+    from_: Annotated[Time, Field(alias="from")]
+    """The begin of the first look that counts them: after Ready and the warm-up."""
+    pods: Annotated[
+        list[Annotated[str, StringConstraints(max_length=253)]],
+        Field(max_length=200, json_schema_extra={"x-kubernetes-list-type": "atomic"}),
+    ]
+    """Their names, without the release's prefix."""
+
+
+class Look(Model):
+    """One evaluation within the window."""
+
+    at: Time
+    """Its end."""
+    values: Annotated[
+        list[float | None],
+        Field(max_length=64, json_schema_extra={"x-kubernetes-list-type": "atomic"}),
+    ]
+    """The objectives' values over this look alone, in the plan's order; null without data."""
+    results: Annotated[str, StringConstraints(max_length=64)]
+    """One letter an objective, over all so far: Pass, Warn, Fail, Unknown (no data, not judged)."""
+
+
+class Signals(Model):
+    """Kubernetes' own signals, accumulated over the time judged."""
+
+    until: Time
+    """Up to when they were counted."""
+    restarts: int = 0
+    """Container restarts since the pods began."""
+    oom_kills: int = 0
+    """Containers killed for want of memory."""
+    unready_seconds: float = 0.0
+    """Pod-seconds not Ready, after warm-up."""
+    pod_seconds: float = 0.0
+    """Pod-seconds counted, after warm-up."""
+
+
+class Diagnosis(Model):
+    """Why the rollout does not go on."""
+
+    cause: Reason
+    """In one word, such as ImageMissing."""
+    message: Annotated[str, StringConstraints(max_length=1024)]
+    """In the pods' own words."""
+    pod: Annotated[str, StringConstraints(max_length=253)] | None = None
+    """A pod that shows it."""
+    container: Annotated[str, StringConstraints(max_length=253)] | None = None
+    """Its container."""
+    definite: bool
+    """Whether it ends the release once it stood for failFast.after."""
+    since: Time
+    """Since when it stands."""
+
+
+class RolloutStatus(Model):
+    """The rollout as last seen."""
+
+    revision: Annotated[str, StringConstraints(max_length=32)] | None = None
+    """Kubernetes' revision number."""
+    revision_object: Annotated[str, StringConstraints(max_length=253)] | None = None
+    """The ReplicaSet (or ControllerRevision)."""
+    desired: int = 0
+    """How many pods are wanted."""
+    updated: int = 0
+    """How many pods are of this version."""
+    ready: int = 0
+    """How many of those are Ready."""
+    completed_at: Time | None = None
+    """When every wanted pod was of this version, available, and none other was left; latched."""
+    diagnosis: Diagnosis | None = None
+    """Why it does not go on."""
+
+
+class ReleaseStatus(Model):
+    """What happened to this release."""
+
+    observed_generation: int | None = None
+    """The generation that this speaks of."""
+    phase: Phase | None = None
+    """Where it is; derived from the rest."""
+    verdict: Verdict | None = None
+    """The verdict, once given; never rewritten."""
+    completed_at: Time | None = None
+    """When the verdict was given."""
+    template_hash: Annotated[str, StringConstraints(max_length=64)] | None = None
+    """The template's hash, where it changed without a new revision (the API server's new defaults)."""
+    rollout: RolloutStatus = RolloutStatus()
+    """The rollout as last seen."""
+    cohorts: Annotated[
+        list[Cohort], Field(max_length=32, json_schema_extra={"x-kubernetes-list-type": "atomic"})
+    ] = []
+    """The pods judged, by the moment from which they count."""
+    window_from: Time | None = None
+    """The begin of the window; latched once the rollout is complete and warm."""
+    signals: Signals | None = None
+    """Kubernetes' own signals."""
+    looks: Annotated[
+        list[Look], Field(max_length=40, json_schema_extra={"x-kubernetes-list-type": "atomic"})
+    ] = []
+    """The last looks."""
+    baseline: Annotated[
+        list[BaselineEntry], Field(max_length=64, json_schema_extra=keyed_list())
+    ] = []
+    """The baseline that was found for each objective."""
+    judgement: Judgement | None = None
+    """The judgement; before completion the figures so far."""
+    measured: Annotated[
+        list[ObjectiveResult], Field(max_length=64, json_schema_extra=keyed_list())
+    ] = []
+    """What a release that is only measured measured."""
+    conditions: Annotated[
+        list[Condition], Field(max_length=8, json_schema_extra=keyed_list("type"))
+    ] = []
+    """Ready, Promotable, Superseded, Reconciling, Stalled."""
+
+
+class BaselineEntry(BaselineValue):
+    """The baseline of one objective."""
+
+    name: Annotated[str, StringConstraints(max_length=253)]
+    """The objective's name."""
+
+
+class Release(Model):
+    """The record of one version of one workload; written by the operator only."""
+
+    plural: ClassVar[str] = "releases"
+    short_names: ClassVar[list[str]] = ["rel"]
+    columns: ClassVar[list[tuple[str, str, str]]] = [
+        ("WORKLOAD", "string", ".spec.workload.name"),
+        ("RELEASE", "integer", ".spec.number"),
+        ("REVISION", "string", ".status.rollout.revision"),
+        ("PHASE", "string", ".status.phase"),
+        ("VERDICT", "string", ".status.verdict"),
+        ("REASON", "string", ".status.conditions[?(@.type=='Promotable')].reason"),
+        ("AGE", "date", ".metadata.creationTimestamp"),
+        ("MESSAGE", "string", ".status.conditions[?(@.type=='Promotable')].message"),
+    ]
+    wide_columns: ClassVar[list[str]] = ["MESSAGE"]
+    selectable: ClassVar[list[str]] = [
+        ".spec.workload.kind",
+        ".spec.workload.name",
+        ".status.verdict",
+    ]
+
+    spec: ReleaseSpec
+    """What this release is."""
+    status: ReleaseStatus | None = None
+    """What happened to it."""
+
+
+PlannedBaseline.model_rebuild()
+ReleaseStatus.model_rebuild()
