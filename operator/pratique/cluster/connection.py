@@ -1,0 +1,95 @@
+"""One connection pool to the API server, and a watch that ends instead of pretending.
+
+``lightkube`` opens the connection (in-cluster, kubeconfig; tokens read anew when they rotate). Its own
+``watch`` reconnects by itself: at once, without bookmarks and without a limit on silence; so the one
+here is a single stream, and ``watching`` decides what its end means.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import AsyncGenerator
+from pathlib import Path
+from typing import Any, cast
+
+import httpx2
+from lightkube import AsyncClient, KubeConfig
+from lightkube.config.client_adapter import verify_cluster
+from lightkube.config.kubeconfig import SingleConfig
+from lightkube.core.exceptions import ApiError
+from lightkube.models.meta_v1 import Status
+
+from .kinds import Kind
+
+FIELD_MANAGER = "pratique"
+TIMEOUT = 10.0
+"""Seconds for a connection or an answer."""
+SILENCE = 150.0
+"""Seconds without a byte after which a watch is taken for dead; bookmarks come each minute."""
+
+
+class Connection(AsyncClient):
+    """The library's client, with a stream of one watch."""
+
+    async def stream(
+        self, kind: Kind, *, namespace: str, resource_version: str, seconds: int
+    ) -> AsyncGenerator[tuple[str, dict[str, Any]], None]:
+        """(ADDED, MODIFIED, DELETED or BOOKMARK, body) until the API server ends it after ``seconds``.
+
+        Raises the library's errors: ApiError with code 410 where the version is too old.
+        """
+        core: Any = self._client
+        asked = core.prepare_request(
+            "list",
+            res=kind,
+            namespace=namespace,
+            watch=True,
+            params={
+                "resourceVersion": resource_version,
+                "timeoutSeconds": seconds,
+                "allowWatchBookmarks": "true",
+            },
+        )
+        asked.timeout = httpx2.Timeout(TIMEOUT, read=SILENCE)
+        response = await core.send(core.build_adapter_request(asked), stream=True)
+        try:
+            if response.is_error:
+                await response.aread()
+                core.raise_for_status(response)
+            async for line in response.aiter_lines():
+                if not line:
+                    continue
+                event = json.loads(line)
+                if event["type"] == "ERROR":
+                    raise ApiError(status=cast(Status, Status.from_dict(event["object"])))
+                yield event["type"], event["object"]
+        finally:
+            await response.aclose()
+
+
+def connect(
+    kubeconfig: str | Path | None, transport: httpx2.AsyncBaseTransport | None
+) -> Connection:
+    """In-cluster, else ``$KUBECONFIG``, else ``~/.kube/config``; or the file given."""
+    loaded = KubeConfig.from_file(str(kubeconfig)) if kubeconfig else KubeConfig.from_env()
+    config = loaded.get()
+    if config is None:
+        raise ValueError("the kubeconfig names no current-context: kubectl config use-context NAME")
+    return Connection(
+        config=config,
+        timeout=httpx2.Timeout(TIMEOUT),
+        field_manager=FIELD_MANAGER,
+        transport=transport or _transport(config),
+    )
+
+
+def _transport(config: SingleConfig) -> httpx2.AsyncHTTPTransport:
+    # Each watched namespace holds two connections open for as long as a release runs in it: the usual
+    # limit of 100 would let the 51st namespace starve every other call.
+    return httpx2.AsyncHTTPTransport(
+        verify=verify_cluster(config.cluster, config.user, config.abs_file),  # type: ignore[arg-type]
+        limits=httpx2.Limits(
+            max_connections=None, max_keepalive_connections=20, keepalive_expiry=60
+        ),
+        retries=1,  # of connecting only
+    )

@@ -1,0 +1,56 @@
+"""The kinds that the operator touches, and with which verbs: what is not listed cannot be asked.
+
+Bodies stay plain dicts: our own kinds are validated by ``resources/``, the others are read by the
+adapters in ``workloads``, which keep little of them.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from lightkube.core.resource import ApiInfo, ResourceDef
+from lightkube.generic_resource import GenericNamespacedResource, create_namespaced_resource
+
+from ..resources.base import GROUP, VERSION
+
+Kind = type[GenericNamespacedResource]
+
+_READ = ["get", "list", "global_list"]
+_FOLLOW = ["list", "watch"]
+
+
+def _ours(kind: str, plural: str, *more: str) -> Kind:
+    return create_namespaced_resource(GROUP, VERSION, kind, plural, verbs=[*_READ, *more])
+
+
+def _theirs(group: str, kind: str, plural: str, verbs: list[str]) -> Kind:
+    # Not registered with the library: its own classes of these kinds decode far more than is read.
+    made: dict[str, Any] = {
+        "_api_info": ApiInfo(ResourceDef(group, "v1", kind), plural=plural, verbs=verbs)
+    }
+    return type(kind, (GenericNamespacedResource,), made)
+
+
+OURS: dict[str, Kind] = {
+    "metricsproviders": _ours("MetricsProvider", "metricsproviders"),
+    "servicelevelindicators": _ours("ServiceLevelIndicator", "servicelevelindicators"),
+    "servicelevelobjectives": _ours("ServiceLevelObjective", "servicelevelobjectives"),
+    "releasepolicies": _ours("ReleasePolicy", "releasepolicies"),
+    "releases": _ours("Release", "releases", "post", "patch"),
+}
+"""By plural; ``status`` of each can be patched."""
+
+READ: dict[str, Kind] = {
+    **OURS,
+    "deployments": _theirs("apps", "Deployment", "deployments", _READ),
+}
+"""What can be read one by one and listed, by plural."""
+
+FOLLOWED: dict[str, Kind] = {
+    "pods": _theirs("", "Pod", "pods", _FOLLOW),
+    "replicasets": _theirs("apps", "ReplicaSet", "replicasets", _FOLLOW),
+}
+"""What is listed and watched within one namespace, by plural."""
+
+EVENT = _theirs("events.k8s.io", "Event", "events", ["post"])
+SECRET = _theirs("", "Secret", "secrets", ["get"])

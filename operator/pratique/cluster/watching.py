@@ -1,0 +1,160 @@
+"""The pods and ReplicaSets of those namespaces in which releases run, for as long as they run.
+
+Not here: Deployments and our own kinds, which live long and are watched by Kopf.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Callable, Hashable
+
+from ..lifecycle.view import Pod, Revision, View, Workload
+from .client import Cluster
+from .following import Following
+from .workloads import ADAPTERS, Owner, pod, replica_set
+
+logger = logging.getLogger(__name__)
+
+Key = tuple[str, str, str]
+"""(namespace, kind, name) of a workload."""
+
+
+class NamespaceWatch:
+    """The pods and ReplicaSets of one namespace.
+
+    ``on_change`` is called with the key of the workload whose view changed; it must return at once.
+    """
+
+    def __init__(self, cluster: Cluster, namespace: str, on_change: Callable[[Key], None]) -> None:
+        self.namespace = namespace
+        self._on_change = on_change
+        self._sets: Following[Revision] = Following(
+            cluster,
+            "replicasets",
+            namespace,
+            read=replica_set,
+            owners=ADAPTERS,
+            changed=self._tell,
+        )
+        self._pods: Following[Pod] = Following(
+            cluster, "pods", namespace, read=pod, owners=["ReplicaSet"], changed=self._pod_changed
+        )
+        self._tasks: list[asyncio.Task[None]] = []
+
+    @property
+    def restarts(self) -> int:
+        """How often a watch broke and everything was listed again."""
+        return self._sets.restarts + self._pods.restarts
+
+    @property
+    def problem(self) -> str | None:
+        """Why the view may be behind, while it may be."""
+        return self._sets.problem or self._pods.problem
+
+    async def start(self) -> None:
+        """Begin to follow; returns once everything was listed."""
+        if not self._tasks:
+            self._tasks = [
+                asyncio.create_task(f.run(), name=f"watch {f.plural} in {self.namespace}")
+                for f in (self._sets, self._pods)
+            ]
+        await self.synced()
+
+    async def synced(self) -> None:
+        """Wait until everything was listed once; a view before that would lack pods."""
+        await self._sets.synced.wait()
+        await self._pods.synced.wait()
+
+    async def stop(self) -> None:
+        """End the watches."""
+        tasks, self._tasks = self._tasks, []
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+    def view(self, workload: Workload) -> View:
+        """The workload with the revisions that its UID owns, and the pods that those own."""
+        sets = self._sets.owned_by(workload.uid)
+        pods = [o.record for uid in sets for o in self._pods.owned_by(uid).values()]
+        return View(
+            workload=workload,
+            pods=tuple(sorted(pods, key=lambda p: p.name)),
+            revisions=tuple(sorted((o.record for o in sets.values()), key=lambda r: r.number)),
+        )
+
+    def _pod_changed(self, owner: Owner) -> None:
+        # A pod may be seen before its ReplicaSet is; the ReplicaSet's coming then tells of both.
+        found = self._sets.get(owner.uid)
+        if found:
+            self._tell(found.owner)
+
+    def _tell(self, owner: Owner) -> None:
+        try:
+            self._on_change((self.namespace, owner.kind, owner.name))
+        except Exception:
+            # The watch goes on: others wait for it too.
+            logger.exception(
+                "a change of %s %s/%s was lost", owner.kind, self.namespace, owner.name
+            )
+
+
+class Watches:
+    """One NamespaceWatch for each namespace that somebody holds.
+
+    A holder is whatever needs the namespace watched, such as the key of an active release; holding
+    twice is holding once.
+    """
+
+    def __init__(self, cluster: Cluster, on_change: Callable[[Key], None]) -> None:
+        self._cluster = cluster
+        self._on_change = on_change
+        self._held: dict[str, tuple[NamespaceWatch, set[Hashable]]] = {}
+        self._past_restarts = 0
+
+    @property
+    def restarts(self) -> int:
+        """How often a watch broke since the operator's start."""
+        return self._past_restarts + sum(w.restarts for w, _ in self._held.values())
+
+    @property
+    def problems(self) -> dict[str, str]:
+        """By namespace, why its view may be behind."""
+        return {n: w.problem for n, (w, _) in self._held.items() if w.problem}
+
+    def get(self, namespace: str) -> NamespaceWatch | None:
+        """The namespace's watch, if anybody holds it; perhaps not synced yet."""
+        held = self._held.get(namespace)
+        return held[0] if held else None
+
+    async def acquire(self, namespace: str, holder: Hashable) -> NamespaceWatch:
+        """Hold the namespace's watch; returns once it is synced, so that its view is whole."""
+        if namespace not in self._held:
+            watch = NamespaceWatch(self._cluster, namespace, self._on_change)
+            self._held[namespace] = (watch, set())
+        watch, holders = self._held[namespace]
+        holders.add(holder)
+        try:
+            await watch.start()
+        except BaseException:
+            await self.release(namespace, holder)
+            raise
+        return watch
+
+    async def release(self, namespace: str, holder: Hashable) -> None:
+        """Let go; the last holder's going ends the watch. Letting go twice does nothing."""
+        held = self._held.get(namespace)
+        if held is None:
+            return
+        watch, holders = held
+        holders.discard(holder)
+        if not holders:
+            del self._held[namespace]
+            self._past_restarts += watch.restarts
+            await watch.stop()
+
+    async def close(self) -> None:
+        """End every watch, whoever holds it."""
+        held, self._held = self._held, {}
+        self._past_restarts += sum(w.restarts for w, _ in held.values())
+        await asyncio.gather(*(w.stop() for w, _ in held.values()))
