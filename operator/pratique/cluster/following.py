@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from typing import Generic, TypeVar
 
 from .client import Body, Cluster
+from .errors import ClusterError
 from .workloads import Owner, controller
 
 logger = logging.getLogger(__name__)
@@ -27,6 +28,15 @@ LIFE = 300
 """Seconds after which the API server is asked to end a watch; up to twice that, lest all end at once."""
 
 R = TypeVar("R")
+
+
+def pause_after(failures: int) -> float:
+    """Seconds to wait when ``failures`` came before this one: doubling, with jitter.
+
+    Without jitter the watches of all namespaces would come back in the same moment.
+    """
+    longest = min(LONGEST_PAUSE, FIRST_PAUSE * 2.0 ** min(failures, 16))
+    return longest * random.uniform(0.5, 1)  # noqa: S311
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,6 +101,8 @@ class Following(Generic[R]):
                 version = None
                 self.restarts += 1
                 self.problem = str(error)
+                if not isinstance(error, ClusterError):
+                    self.problem = f"watching {self.plural} in {self._namespace}: {error!r}"
                 usual = False
             else:
                 usual = time.monotonic() - began >= STEADY
@@ -99,9 +111,8 @@ class Following(Generic[R]):
                 continue
             if time.monotonic() - began > LONGEST_PAUSE:
                 failures = 0
-            # Not all replicas and namespaces may come back in the same moment.
-            pause = min(LONGEST_PAUSE, FIRST_PAUSE * 2**failures) * random.uniform(0.5, 1)  # noqa: S311
-            failures = min(failures + 1, 16)
+            pause = pause_after(failures)
+            failures += 1
             if self.problem:
                 logger.warning("%s; listing again in %.1f s", self.problem, pause)
             await asyncio.sleep(pause)

@@ -7,7 +7,7 @@ reference; where its controllers do otherwise, that is said here.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
@@ -54,7 +54,7 @@ def deployment(body: Body) -> Workload:
     late = progressing.get("reason") == "ProgressDeadlineExceeded"
     stuck = progressing.get("status") == "False"
     deadline = spec.get("progressDeadlineSeconds", 600)
-    workload = Workload(
+    return Workload(
         kind="Deployment",
         namespace=meta["namespace"],
         name=meta["name"],
@@ -72,11 +72,10 @@ def deployment(body: Body) -> Workload:
         progress_deadline=None if deadline >= NO_DEADLINE else float(deadline),
         progress_failed=progressing.get("message", "") if stuck and late else None,
         replica_failure=_failure(failure, progressing if stuck and not late else {}),
-        rolled_out_since=_rolled_out_since(progressing),
+        rolled_out_since=_rolled_out_since(meta, status, progressing),
         created=_time(meta.get("creationTimestamp")),
         deleting="deletionTimestamp" in meta,
     )
-    return workload if _complete(workload) else replace(workload, rolled_out_since=None)
 
 
 def pod(body: Body) -> Pod:
@@ -140,24 +139,17 @@ ADAPTERS: dict[str, Adapter] = {
 """The kinds of workload that are judged."""
 
 
-def _complete(w: Workload) -> bool:
-    """By the rule of ``kubectl rollout status``."""
-    return (
-        w.observed_generation >= w.generation
-        and w.updated == w.desired == w.total
-        and w.available >= w.desired
-    )
-
-
-def _rolled_out_since(progressing: Body) -> datetime | None:
-    """When the Deployment's newest ReplicaSet became wholly available.
+def _rolled_out_since(meta: Body, status: Body, progressing: Body) -> datetime | None:
+    """When the Deployment's newest ReplicaSet became wholly available, where that is of today's template.
 
     ``lastTransitionTime`` is of no use: the status stays True from one rollout to the next.
-    ``lastUpdateTime`` moves with the reason only; scaling leaves it alone.
+    ``lastUpdateTime`` moves with the reason only; scaling leaves both alone (seen).
     """
-    if progressing.get("reason") != "NewReplicaSetAvailable":
+    observed = status.get("observedGeneration", 0) >= meta.get("generation", 0)
+    alone = status.get("replicas", 0) == status.get("updatedReplicas", 0)
+    if not observed or not alone or progressing.get("reason") != "NewReplicaSetAvailable":
         return None
-    return _time(progressing.get("lastUpdateTime") or progressing.get("lastTransitionTime"))
+    return _time(progressing.get("lastUpdateTime"))
 
 
 def _failure(replica_failure: Body, progressing: Body) -> str | None:
