@@ -21,6 +21,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 import httpx2
+import msgspec
 from lightkube.core.exceptions import ApiError, ConfigError
 
 
@@ -95,6 +96,11 @@ def told(what: str) -> Iterator[None]:
         raise _kind(code)(what, f"HTTP {code} {error.response.reason_phrase}", code=code) from error
     except httpx2.HTTPError as error:
         raise Unreachable(what, f"no answer ({type(error).__name__}: {error})") from error
+    except (msgspec.MsgspecError, KeyError) as error:
+        # The library takes it for granted that an answer is the API server's and names its type.
+        if isinstance(error, KeyError) and error.args != ("Content-Type",):
+            raise
+        raise Unreachable(what, "the answer is not an API server's") from error
     except OSError as error:
         raise Unreachable(what, f"no answer ({error})") from error
     except ConfigError as error:
@@ -108,6 +114,8 @@ def _kind(code: int) -> type[ClusterError]:
 def _answered(what: str, error: ApiError) -> ClusterError:
     status = error.status
     code, reason = int(status.code or 0), str(status.reason or "")
+    if not code and error.response is not None:
+        code = error.response.status_code  # JSON, but no Status: a proxy's
     details = status.details
     causes = {cause.reason for cause in (details.causes or [])} if details else set()
     kind = Gone if "NamespaceTerminating" in causes else _kind(code)
