@@ -6,6 +6,8 @@ Not here: any kind's own fields. Nothing in this package does I/O or reads a clo
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Annotated, Any
 
@@ -14,19 +16,86 @@ from pydantic import (
     BeforeValidator,
     ConfigDict,
     Field,
+    GetCoreSchemaHandler,
+    GetJsonSchemaHandler,
     PlainSerializer,
     StringConstraints,
     WithJsonSchema,
 )
 from pydantic.alias_generators import to_camel
+from pydantic.json_schema import JsonSchemaValue
+from pydantic_core import CoreSchema, core_schema
 
 GROUP = "pratique.sh"
 VERSION = "v1alpha1"
 API_VERSION = f"{GROUP}/{VERSION}"
+NO_DEFAULTS = "x-pratique-no-defaults"
+"""Marks a model whose own fields' defaults do not go into the CRD; read by the generator only."""
 
-_DURATION = re.compile(r"(?:(\d+)d)?(?:(\d+)h)?(?:(\d+)m)?(?:(\d+)s)?(?:(\d+)ms)?")
-DURATION_PATTERN = r"^([0-9]+d)?([0-9]+h)?([0-9]+m)?([0-9]+s)?([0-9]+ms)?$"
+# Few enough digits that every duration fits a timedelta, and the nanoseconds of CEL's durations.
+_DURATION_TEXT = "([0-9]{1,5}d)?([0-9]{1,5}h)?([0-9]{1,5}m)?([0-9]{1,7}s)?([0-9]{1,9}ms)?"
+_DURATION = re.compile(_DURATION_TEXT)
+DURATION_PATTERN = f"^{_DURATION_TEXT}$"
+_NO_DAYS = f"^{_DURATION_TEXT.partition('?')[2]}$"
+"""The durations that CEL's own ``duration()`` takes."""
+_SAY_DURATION = "write a number with its unit, such as 90s, 5m or 1h30m (units: d h m s ms)"
 _UNITS = ("days", "hours", "minutes", "seconds", "milliseconds")
+
+
+def cel(rule: str, message: str, **more: Any) -> dict[str, Any]:
+    """One CEL rule of a CRD, for a model's ``json_schema_extra``."""
+    return {"rule": rule, "message": message, **more}
+
+
+def rules(*given: dict[str, Any], **more: Any) -> ConfigDict:
+    """Model configuration that carries CEL rules into the CRD."""
+    return ConfigDict(json_schema_extra={"x-kubernetes-validations": list(given), **more})
+
+
+def keyed_list(key: str = "name", **more: Any) -> dict[str, Any]:
+    """A list whose items are told apart by ``key``: server-side apply merges by it."""
+    return {"x-kubernetes-list-type": "map", "x-kubernetes-list-map-keys": [key], **more}
+
+
+@dataclass(frozen=True)
+class Says:
+    """A rule for one value with one sentence that says the mend, held by model and CRD alike."""
+
+    rule: str
+    """In CEL, about ``self``."""
+    holds: Callable[[Any], bool]
+    """The same in Python, about the value as parsed."""
+    message: str
+    secret: bool = False
+    """The value may carry a secret: our message does not repeat it."""
+
+    @classmethod
+    def matches(cls, pattern: str, message: str, *, secret: bool = False) -> Says:
+        """The whole string matches the pattern, which reads the same in RE2 and in Python."""
+        compiled = re.compile(pattern, re.ASCII)
+        return cls(
+            rule=f"self.matches(r'^(?:{pattern})$')",
+            holds=lambda value: compiled.fullmatch(value) is not None,
+            message=message,
+            secret=secret,
+        )
+
+    def __get_pydantic_core_schema__(
+        self, source: object, handler: GetCoreSchemaHandler
+    ) -> CoreSchema:
+        def check(value: object) -> object:
+            if not self.holds(value):
+                raise ValueError(self.message if self.secret else f"{value!r}: {self.message}")
+            return value
+
+        return core_schema.no_info_after_validator_function(check, handler(source))
+
+    def __get_pydantic_json_schema__(
+        self, schema: CoreSchema, handler: GetJsonSchemaHandler
+    ) -> JsonSchemaValue:
+        given = handler(schema)
+        said = given.get("x-kubernetes-validations", [])
+        return {**given, "x-kubernetes-validations": [*said, cel(self.rule, self.message)]}
 
 
 class Model(BaseModel):
@@ -51,15 +120,13 @@ def parse_duration(value: object) -> object:
     if not isinstance(value, str):
         if isinstance(value, timedelta):
             return value
-        raise ValueError(
-            f"{value!r} is not a duration: write a number with a unit, such as 90s or 5m"
-        )
+        raise ValueError(f"{value!r} is not a duration: {_SAY_DURATION}")
     found = _DURATION.fullmatch(value)
     if not value or found is None:
-        raise ValueError(
-            f"{value!r} is not a duration: write a number with a unit, such as 90s or 5m"
-        )
-    return timedelta(**{u: int(n) for u, n in zip(_UNITS, found.groups(), strict=True) if n})
+        raise ValueError(f"{value!r} is not a duration: {_SAY_DURATION}")
+    return timedelta(
+        **{u: int(n.rstrip("dhms")) for u, n in zip(_UNITS, found.groups(), strict=True) if n}
+    )
 
 
 def format_duration(value: timedelta) -> str:
@@ -78,10 +145,42 @@ Duration = Annotated[
     BeforeValidator(parse_duration),
     PlainSerializer(format_duration, return_type=str),
     WithJsonSchema(
-        {"type": "string", "pattern": DURATION_PATTERN, "minLength": 2, "maxLength": 32},
+        {
+            "type": "string",
+            "maxLength": 32,
+            "x-kubernetes-validations": [
+                cel(f"self != '' && self.matches('{DURATION_PATTERN}')", _SAY_DURATION)
+            ],
+        }
     ),
 ]
 """A span of time, written ``500ms``, ``90s``, ``1m30s``, ``2h``, ``7d``."""
+
+
+PositiveDuration = Annotated[
+    Duration,
+    Says(
+        rule="!self.matches('^[0a-z]*$')",
+        holds=lambda value: value > timedelta(0),
+        message="this time must be longer than zero",
+    ),
+]
+"""A span of time longer than zero."""
+
+
+def cel_no_shorter(longer: str, shorter: str) -> str:
+    """CEL: ``longer`` is at least ``shorter`` where both are there and both are durations.
+
+    CEL's ``duration()`` knows no days, and counting them costs more than the API server grants:
+    with days the models alone compare.
+    """
+    unknown = [f"!has({f}) || {cel_no_duration(f)}" for f in (longer, shorter)]
+    return " || ".join([*unknown, f"duration({longer}) >= duration({shorter})"])
+
+
+def cel_no_duration(field: str) -> str:
+    """CEL: the field's text is none that CEL's ``duration()`` takes (malformed, or with days)."""
+    return f"{field} == '' || !{field}.matches('{_NO_DAYS}')"
 
 
 def format_time(value: datetime) -> str:
@@ -98,66 +197,79 @@ Time = Annotated[
 
 Name = Annotated[
     str,
-    StringConstraints(pattern=r"^[a-z0-9]([-a-z0-9.]*[a-z0-9])?$", min_length=1, max_length=253),
+    StringConstraints(max_length=253),
+    Says.matches(
+        "[a-z0-9]([-a-z0-9.]*[a-z0-9])?",
+        "write the name of a Kubernetes object: lower-case letters, digits, - and .",
+    ),
 ]
 """The name of a Kubernetes object."""
 
 Text = Annotated[str, StringConstraints(max_length=1024)]
 LongText = Annotated[str, StringConstraints(max_length=4096)]
 
-LabelName = Annotated[str, StringConstraints(pattern=r"^[a-zA-Z_][a-zA-Z0-9_]*$", max_length=128)]
+LabelName = Annotated[
+    str,
+    StringConstraints(max_length=128),
+    Says.matches(
+        "[a-zA-Z_][a-zA-Z0-9_]*",
+        "write the name of a Prometheus label: letters, digits and _, with no digit first",
+    ),
+]
 """The name of a Prometheus label."""
 
 MetricName = Annotated[
-    str, StringConstraints(pattern=r"^[a-zA-Z_:][a-zA-Z0-9_:]*$", min_length=1, max_length=256)
+    str,
+    StringConstraints(max_length=256),
+    Says.matches(
+        "[a-zA-Z_:][a-zA-Z0-9_:]*",
+        "write the metric's name alone, without labels or functions; labels go to where",
+    ),
 ]
 
+Number = Annotated[float, Field(strict=True)]
+"""A finite number; text such as "0.3" is refused, as the API server does."""
 
-def _parse_percent(value: object) -> object:
-    if isinstance(value, str):
-        found = re.fullmatch(r"([-+]?\d+(?:\.\d+)?)%", value)
-        if found:
-            return float(found[1])
-    raise ValueError(f"{value!r} is not a percentage: write it with its sign, such as 10%")
+
+_PERCENT = r"([-+]?[0-9]{1,9}(?:[.][0-9]{1,9})?)%"
+_SAY_PERCENT = "write a change as a percentage with its sign, such as 10%"
+_SAY_FALL = "nothing can fall by more than 100%"
+
+
+def _parse_percent(value: object) -> float:
+    found = re.fullmatch(_PERCENT, value) if isinstance(value, str) else None
+    if found is None:
+        raise ValueError(f"{value!r}: {_SAY_PERCENT}")
+    if float(found[1]) < -100:
+        raise ValueError(f"{value!r}: {_SAY_FALL}")
+    return float(found[1])
 
 
 def _format_percent(value: float) -> str:
-    return f"{value:.10g}%"
+    return f"{value:.9f}".rstrip("0").rstrip(".") + "%"
 
+
+_IS_PERCENT = f"type(self) == string && string(self).matches(r'^{_PERCENT}$')"
 
 Percent = Annotated[
     float,
-    BeforeValidator(lambda v: v if isinstance(v, float) else _parse_percent(v)),
+    BeforeValidator(_parse_percent),
     PlainSerializer(_format_percent, return_type=str),
     WithJsonSchema(
         {
             "x-kubernetes-int-or-string": True,
-            "maxLength": 16,
+            "maxLength": 24,
             "x-kubernetes-validations": [
-                {
-                    "rule": r"type(self) == string && string(self).matches('^[-+]?[0-9]+([.][0-9]+)?%$')",
-                    "message": "write a change as a percentage with its sign, such as 10%",
-                }
+                cel(_IS_PERCENT, _SAY_PERCENT),
+                cel(
+                    f"!({_IS_PERCENT}) || double(string(self).replace('%', '')) >= -100.0",
+                    _SAY_FALL,
+                ),
             ],
         }
     ),
 ]
 """A percentage, written ``10%``; held as the number 10.0."""
-
-
-def cel(rule: str, message: str, **more: Any) -> dict[str, Any]:
-    """One CEL rule of a CRD, for a model's ``json_schema_extra``."""
-    return {"rule": rule, "message": message, **more}
-
-
-def rules(*given: dict[str, Any]) -> ConfigDict:
-    """Model configuration that carries CEL rules into the CRD."""
-    return ConfigDict(json_schema_extra={"x-kubernetes-validations": list(given)})
-
-
-def keyed_list(key: str = "name", **more: Any) -> dict[str, Any]:
-    """A list whose items are told apart by ``key``: server-side apply merges by it."""
-    return {"x-kubernetes-list-type": "map", "x-kubernetes-list-map-keys": [key], **more}
 
 
 class ObjectMeta(BaseModel):

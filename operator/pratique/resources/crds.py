@@ -14,6 +14,7 @@ from typing import Any
 
 import yaml
 
+from .base import NO_DEFAULTS
 from .kinds import KINDS, Kind, KindModel, kind_of
 
 Schema = dict[str, Any]
@@ -117,7 +118,7 @@ def _structural(node: Schema, defs: dict[str, Schema], *, path: str) -> Schema:
     out: Schema = {}
     for key, value in node.items():
         match key:
-            case "title" | "$defs":
+            case "title" | "$defs" | "x-pratique-no-defaults":
                 continue
             case "const":
                 out["enum"] = [value]
@@ -141,6 +142,9 @@ def _structural(node: Schema, defs: dict[str, Schema], *, path: str) -> Schema:
                 out[key] = value
             case _:
                 raise ValueError(f"{path}: a CRD has no {key!r}; teach crds.py or change the model")
+    if NO_DEFAULTS in node:
+        for field in out["properties"].values():
+            field.pop("default", None)
     if "default" in node:
         default = _default(node["default"], out)
         if default is not None:

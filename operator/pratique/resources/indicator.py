@@ -2,13 +2,49 @@
 
 from __future__ import annotations
 
+import re
 from typing import Annotated, ClassVar, Literal, Self
 
 from pydantic import Field, StringConstraints, model_validator
 
-from .base import Duration, LabelName, MetricName, Model, Name, Text, cel, rules
+from .base import (
+    LabelName,
+    MetricName,
+    Model,
+    Name,
+    Number,
+    PositiveDuration,
+    Says,
+    Text,
+    cel,
+    rules,
+)
 
-MatchText = Annotated[str, StringConstraints(max_length=512)]
+VARIABLES = (
+    "$namespace",
+    "$workload",
+    "$kind",
+    "$release",
+    "$version",
+    "$window",
+    "$pods",
+    "$baselinePods",
+)
+"""What a raw query may use."""
+MATCHER_VARIABLES = ("$namespace", "$workload", "$version")
+"""What a matcher's value may use."""
+
+
+def _only(variables: tuple[str, ...]) -> Says:
+    """Every $name in the text is one of these; a regular expression's bare $ is left alone."""
+    names = "|".join(v.removeprefix("$") for v in variables)
+    return Says.matches(
+        rf"([^$]|[$]({names})\b|[$][^a-zA-Z_$])*[$]?",
+        f"unknown variable: there are {' '.join(variables)}",
+    )
+
+
+MatchText = Annotated[str, StringConstraints(max_length=512), _only(MATCHER_VARIABLES)]
 
 
 class Matcher(Model):
@@ -97,13 +133,30 @@ class LatencyIndicator(Model):
         ),
     )
 
-    histogram: MetricName
+    histogram: Annotated[
+        MetricName,
+        Says(
+            rule="!self.matches('_(bucket|sum|count)$')",
+            holds=lambda name: not re.search("_(bucket|sum|count)$", name),
+            message="leave off _bucket, _sum or _count: the histogram's own name is meant",
+        ),
+    ]
     """The histogram's name without _bucket, such as http_request_duration_seconds."""
     where: Where = []
     """Which of its series: all of these must hold."""
-    quantile: Annotated[float, Field(gt=0, lt=1)] | None = None
+    quantile: (
+        Annotated[
+            Number,
+            Says(
+                rule="self > 0.0 && self < 1.0",
+                holds=lambda value: 0 < value < 1,
+                message="a quantile lies between 0 and 1: write 0.95 for the 95th percentile",
+            ),
+        ]
+        | None
+    ) = None
     """The value is this quantile, in seconds: 0.95 is the time within which 95 % are answered."""
-    threshold: Duration | None = None
+    threshold: PositiveDuration | None = None
     """The value is the share of requests answered within this time (bounds say gte)."""
     unit: Literal["Seconds", "Milliseconds"] = "Seconds"
     """The unit of the histogram's edges; values and bounds are in seconds either way."""
@@ -123,7 +176,7 @@ class QueryIndicator(Model):
     inside brackets.
     """
 
-    expr: Annotated[str, StringConstraints(min_length=1, max_length=4096)]
+    expr: Annotated[str, StringConstraints(min_length=1, max_length=4096), _only(VARIABLES)]
     """The expression."""
     aggregate: Literal["Sum", "Min", "Max", "Mean"] | None = None
     """How several series become one number; without it several series are an error."""

@@ -6,8 +6,9 @@ from typing import Annotated, ClassVar, Literal, Self
 
 from pydantic import Field, model_validator
 
-from .base import Model, Name, Percent, Text, cel, rules
-from .indicator import ATTRIBUTION_RULES, ServiceLevelIndicatorSpec
+from .base import NO_DEFAULTS, Model, Name, Number, Percent, Text, cel, rules
+from .bounds import BOUND_RULES, check_bounds
+from .indicator import ATTRIBUTION_RULES, AttributionLabels, ServiceLevelIndicatorSpec
 
 COMPARATORS = ("lt", "lte", "gt", "gte", "eq", "between")
 _ONE_COMPARATOR = (
@@ -26,17 +27,17 @@ class Comparison(Model):
 
     model_config = rules(cel(_ONE_COMPARATOR, _SAY_ONE), _BETWEEN)
 
-    lt: float | None = None
+    lt: Number | None = None
     """Less than."""
-    lte: float | None = None
+    lte: Number | None = None
     """Less than or equal."""
-    gt: float | None = None
+    gt: Number | None = None
     """Greater than."""
-    gte: float | None = None
+    gte: Number | None = None
     """Greater than or equal."""
-    eq: float | None = None
+    eq: Number | None = None
     """Equal."""
-    between: Annotated[list[float], Field(min_length=2, max_length=2)] | None = None
+    between: Annotated[list[Number], Field(min_length=2, max_length=2)] | None = None
     """From the first to the second, both included."""
 
     @model_validator(mode="after")
@@ -100,16 +101,31 @@ Bounds = Annotated[
 ]
 
 
+_BRINGS_ITS_OWN = (
+    "a referenced indicator brings its own attribution, labels, provider and unit: "
+    "change them there, or write the indicator out here"
+)
+
+
 class IndicatorSource(ServiceLevelIndicatorSpec):
     """An indicator: written out, or by reference."""
 
+    # No defaults in the CRD: beside a reference they would be read as said, and be untrue.
     model_config = rules(
         cel(
             "[has(self.ratio), has(self.latency), has(self.query), has(self.kubernetes), has(self.ref)]"
             ".filter(x, x).size() == 1",
             "say exactly one of ref, ratio, latency, query, kubernetes",
         ),
+        cel(
+            "!has(self.ref) || !(has(self.provider) || has(self.unit) "
+            "|| (has(self.attribution) && self.attribution != 'Pod') "
+            "|| (has(self.labels) && (has(self.labels.__namespace__) || has(self.labels.workload) "
+            "|| self.labels.pod != 'pod' || self.labels.version != 'version')))",
+            _BRINGS_ITS_OWN,
+        ),
         *ATTRIBUTION_RULES,
+        **{NO_DEFAULTS: True},
     )
 
     ref: Name | None = None
@@ -121,6 +137,13 @@ class IndicatorSource(ServiceLevelIndicatorSpec):
             super()._valid()  # type: ignore[operator]
         elif any((self.ratio, self.latency, self.query, self.kubernetes)):
             raise ValueError("say exactly one of ref, ratio, latency, query, kubernetes")
+        elif (
+            self.provider
+            or self.unit
+            or self.attribution != "Pod"
+            or self.labels != AttributionLabels()
+        ):
+            raise ValueError(_BRINGS_ITS_OWN)
         return self
 
 
@@ -131,16 +154,23 @@ class ServiceLevelObjectiveSpec(Model):
     that keeps no entry of ``pass`` but one of ``warn`` is a warning.
     """
 
+    model_config = rules(*BOUND_RULES)
+
     indicator: IndicatorSource
     """What is measured."""
     pass_: Annotated[Bounds, Field(alias="pass", min_length=1)]
     """The bounds that make the objective pass."""
     warn: Bounds = []
     """The wider bounds within which it only warns."""
-    min_requests: Annotated[int, Field(ge=1, le=1_000_000_000)] = 20
+    min_requests: Annotated[int, Field(strict=True, ge=1, le=1_000_000_000)] = 20
     """Fewer requests than this in the window are no evidence (ratio and latency only)."""
     description: Text | None = None
     """What this promises, for people."""
+
+    @model_validator(mode="after")
+    def _possible(self) -> Self:
+        check_bounds(self.indicator, self.pass_, self.warn)
+        return self
 
 
 class ServiceLevelObjective(Model):

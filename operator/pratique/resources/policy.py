@@ -6,7 +6,20 @@ from typing import Annotated, ClassVar, Literal, Self
 
 from pydantic import Field, StringConstraints, model_validator
 
-from .base import Duration, Model, Name, Time, cel, keyed_list, rules
+from .base import (
+    Duration,
+    Model,
+    Name,
+    PositiveDuration,
+    Says,
+    Time,
+    cel,
+    cel_no_duration,
+    cel_no_shorter,
+    keyed_list,
+    rules,
+)
+from .bounds import BOUND_RULES, check_bounds
 from .conditions import Condition, Reason
 from .judgement import Verdict
 from .objective import Bounds, IndicatorSource, ServiceLevelObjectiveSpec
@@ -59,7 +72,8 @@ class LabelSelector(Model):
 
     model_config = rules(
         cel(
-            "has(self.matchLabels) || has(self.matchExpressions)",
+            "(has(self.matchLabels) && self.matchLabels.size() > 0) "
+            "|| (has(self.matchExpressions) && self.matchExpressions.size() > 0)",
             "an empty selector would match every workload by accident: say matchLabels or matchExpressions",
         ),
     )
@@ -77,7 +91,7 @@ class LabelSelector(Model):
 
     @model_validator(mode="after")
     def _some(self) -> Self:
-        if self.match_labels is None and self.match_expressions is None:
+        if not self.match_labels and not self.match_expressions:
             raise ValueError(
                 "an empty selector would match every workload by accident: say matchLabels or matchExpressions"
             )
@@ -100,12 +114,20 @@ class PolicyObjective(Model):
             "!has(self.ref) || (!has(self.warn) && !has(self.minRequests))",
             "a referenced objective brings its own bounds: change them there, or write it out here",
         ),
+        *BOUND_RULES,
     )
 
     ref: Name | None = None
     """The name of a ServiceLevelObjective: beside the policy, else in the library namespace."""
     name: (
-        Annotated[str, StringConstraints(pattern=r"^[a-z0-9]([-a-z0-9]*[a-z0-9])?$", max_length=63)]
+        Annotated[
+            str,
+            StringConstraints(max_length=63),
+            Says.matches(
+                "[a-z0-9]([-a-z0-9]*[a-z0-9])?",
+                "write an objective's name in lower-case letters, digits and -",
+            ),
+        ]
         | None
     ) = None
     """The name under which the result appears; default the reference's."""
@@ -115,7 +137,7 @@ class PolicyObjective(Model):
     """The bounds that make it pass: entries OR, inside one entry AND."""
     warn: Bounds | None = None
     """The wider bounds within which it only warns."""
-    min_requests: Annotated[int, Field(ge=1, le=1_000_000_000)] | None = None
+    min_requests: Annotated[int, Field(strict=True, ge=1, le=1_000_000_000)] | None = None
     """Fewer requests than this in the window are no evidence; default 20."""
 
     @model_validator(mode="after")
@@ -128,6 +150,8 @@ class PolicyObjective(Model):
             raise ValueError(
                 "a referenced objective brings its own bounds: change them there, or write it out here"
             )
+        if self.indicator and self.pass_:
+            check_bounds(self.indicator, self.pass_, self.warn or [])
         return self
 
     @property
@@ -154,31 +178,42 @@ class FailFast(Model):
     """How long a definite cause (no such image, crash loop, no node fits) must stand; 0s at once."""
 
 
+_DEADLINE = "the deadline counts from the rollout's completion: leave it room for the whole window"
+
+
 class Analysis(Model):
     """How a release is judged."""
 
     model_config = rules(
         cel(
-            "!has(self.window) || !has(self.interval) || duration(self.window) >= duration(self.interval)",
+            cel_no_shorter("self.window", "self.interval"),
             "the window must be at least as long as the interval",
         ),
         cel(
-            "!has(self.interval) || duration(self.interval) >= duration('1s')",
-            "the interval must be at least 1s",
+            cel_no_shorter("self.deadline", "self.window"),
+            _DEADLINE,
         ),
     )
 
     warm_up: Duration = Field(default="1m", validate_default=True)
     """Each pod's first time after Ready, left out."""
-    window: Duration = Field(default="10m", validate_default=True)
+    window: PositiveDuration = Field(default="10m", validate_default=True)
     """The time judged after the rollout is complete and warm; at least 4 scrape intervals."""
-    interval: Duration = Field(default="1m", validate_default=True)
+    interval: Annotated[
+        Duration,
+        Says(
+            rule=f"!self.contains('d') && ({cel_no_duration('self')} "
+            "|| (duration(self) >= duration('1s') && duration(self) <= duration('24h')))",
+            holds=lambda value: 1 <= value.total_seconds() <= 86_400,
+            message="the interval is at least 1s and at most 24h",
+        ),
+    ] = Field(default="1m", validate_default=True)
     """The time from look to look; at least 2 scrape intervals."""
-    fail_after: Annotated[int, Field(ge=1, le=100)] = 3
+    fail_after: Annotated[int, Field(strict=True, ge=1, le=20)] = 3
     """How many looks in a row must fail an objective to end the release before the window does."""
-    rollout_deadline: Duration | None = None
+    rollout_deadline: PositiveDuration | None = None
     """How long the rollout may take; default the workload's progress deadline plus one minute."""
-    deadline: Duration | None = None
+    deadline: PositiveDuration | None = None
     """How long after the rollout's completion the verdict may take; default warm-up + 2 windows + 5m."""
     fail_fast: FailFast = FailFast()
     """When a failing rollout ends the release before its deadline."""
@@ -192,8 +227,8 @@ class Analysis(Model):
     def _fits(self) -> Self:
         if self.window < self.interval:
             raise ValueError("the window must be at least as long as the interval")
-        if self.interval.total_seconds() < 1:
-            raise ValueError("the interval must be at least 1s")
+        if self.deadline is not None and self.deadline < self.window:
+            raise ValueError(_DEADLINE)
         return self
 
 
@@ -249,6 +284,10 @@ class ReleasePolicySpec(Model):
     def _valid(self) -> Self:
         if (self.target_refs is None) == (self.selector is None):
             raise ValueError("say exactly one of targetRefs and selector")
+        targets = self.target_refs or []
+        for target in targets:
+            if targets.count(target) > 1:
+                raise ValueError(f"{target.kind} {target.name!r} is named twice: name it once")
         names = [o.key for o in self.objectives]
         for name in names:
             if names.count(name) > 1:

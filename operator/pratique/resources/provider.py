@@ -2,11 +2,23 @@
 
 from __future__ import annotations
 
-from typing import Annotated, ClassVar, Literal
+import re
+from typing import Annotated, ClassVar, Literal, Self
 
-from pydantic import Field, StringConstraints
+from pydantic import ConfigDict, Field, StringConstraints, model_validator
 
-from .base import Duration, LabelName, Model, Name, Time, cel, keyed_list, rules
+from .base import (
+    Duration,
+    LabelName,
+    Model,
+    Name,
+    PositiveDuration,
+    Says,
+    Time,
+    cel,
+    keyed_list,
+    rules,
+)
 from .conditions import Condition
 
 
@@ -42,34 +54,59 @@ class ProviderScope(Model):
     """Whether raw queries, which could read any namespace's data, may be sent here."""
 
 
+_NEAR = (
+    r"^(https://|http://(127[.][0-9.]+|localhost|\[::1\]|[a-z0-9.-]+[.]svc([.]cluster[.]local)?)"
+    r"(:[0-9]+)?(/|$))"
+)
+_SAY_NEAR = (
+    "a token over plain http can be read on the way: use an https:// URL, "
+    "or inside the cluster NAME.NAMESPACE.svc"
+)
+
+
 class MetricsProviderSpec(Model):
     """Where and how metrics are asked."""
 
-    model_config = rules(
-        cel(
-            "!has(self.auth) || self.url.startsWith('https://') "
-            "|| self.url.matches('^http://(127[.]|localhost|[[]::1[]]|[a-z0-9.-]+[.]svc([.:/]|$))')",
-            "a token over plain http can be read on the way: use an https:// URL",
-        ),
-    )
+    model_config = rules(cel(f"!has(self.auth) || self.url.matches(r'{_NEAR}')", _SAY_NEAR))
+    # A refused URL may carry a password, which must not stand in a log.
+    model_config |= ConfigDict(hide_input_in_errors=True)
 
     type: Literal["Prometheus"] = "Prometheus"
     """Prometheus, or anything that speaks its query API."""
     url: Annotated[
         str,
-        StringConstraints(pattern=r"^https?://[^\s?#@]+$", min_length=8, max_length=1024),
+        StringConstraints(max_length=1024),
+        Says.matches(
+            r"https?://[^/\s][^\s]*",
+            "write the base URL with http:// or https://, such as "
+            "http://prometheus.monitoring.svc:9090",
+            secret=True,
+        ),
+        Says.matches(
+            "[^@]*",
+            "a user name or password in the URL can be read by all who may read this object: "
+            "use auth with a Secret",
+            secret=True,
+        ),
+        Says.matches("[^?#]*", "leave out the URL's query and fragment", secret=True),
     ]
     """The base URL, such as http://prometheus.monitoring.svc:9090 (no user name, query or fragment)."""
     auth: Auth | None = None
     """How we say who we are."""
-    scrape_interval: Duration | None = None
+    scrape_interval: PositiveDuration | None = None
     """How often targets are scraped; measured by the probe when left out."""
     delay: Duration | None = None
     """How long after a moment all its samples are there; default twice the scrape interval."""
-    timeout: Duration = Field(default="10s", validate_default=True)
+    timeout: PositiveDuration = Field(default="10s", validate_default=True)
     """How long one query may take."""
     scope: ProviderScope = ProviderScope()
     """Which data may be asked for."""
+
+    @model_validator(mode="after")
+    def _guarded(self) -> Self:
+        if self.auth and not re.match(_NEAR, self.url):
+            raise ValueError(_SAY_NEAR)
+        return self
 
 
 class MetricsProviderStatus(Model):
@@ -95,6 +132,8 @@ class MetricsProviderStatus(Model):
 
 class MetricsProvider(Model):
     """Where metrics are asked: a Prometheus, its address, authentication and limits."""
+
+    model_config = ConfigDict(hide_input_in_errors=True)
 
     plural: ClassVar[str] = "metricsproviders"
     short_names: ClassVar[list[str]] = ["mp"]

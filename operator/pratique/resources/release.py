@@ -40,6 +40,17 @@ class Image(Model):
     """The image, as written in the template."""
 
 
+class TemplateParts(Model):
+    """Hashes of the template's parts, by which the next release's cause is told."""
+
+    resources: Annotated[str, StringConstraints(max_length=16)]
+    """Requests and limits."""
+    restart: Annotated[str, StringConstraints(max_length=16)]
+    """The annotation that ``kubectl rollout restart`` writes."""
+    rest: Annotated[str, StringConstraints(max_length=16)]
+    """All else but the images."""
+
+
 class ProviderPlan(Model):
     """A metrics provider as resolved when the release began."""
 
@@ -143,6 +154,8 @@ class Plan(Model):
         list[PlannedObjective], Field(max_length=64, json_schema_extra=keyed_list())
     ]
     """What must be met."""
+    basis: Annotated[str, StringConstraints(max_length=128)] | None = None
+    """What the judgement rests on, where that is less than one would think."""
     baselines: Annotated[
         list[PlannedBaseline],
         Field(max_length=4, json_schema_extra={"x-kubernetes-list-type": "atomic"}),
@@ -186,6 +199,8 @@ class ReleaseSpec(Model):
     """Its containers' images."""
     version: Annotated[str, StringConstraints(max_length=63)] | None = None
     """The template's label app.kubernetes.io/version, or the first image's tag."""
+    parts: TemplateParts
+    """Hashes of the template's parts."""
     noticed_at: Time
     """When it was noticed."""
     plan: Plan
@@ -215,7 +230,7 @@ class Look(Model):
     ]
     """The objectives' values over this look alone, in the plan's order; null without data."""
     results: Annotated[str, StringConstraints(max_length=64)]
-    """One letter an objective, over all so far: Pass, Warn, Fail, Unknown (no data, not judged)."""
+    """One letter an objective, over this look alone: Pass, Warn, Fail, Unknown (no data, not judged)."""
 
 
 class Signals(Model):
