@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 import yaml
 
-from pratique.cluster import client, errors
+from pratique.cluster import client, errors, kinds
 from pratique.cluster.client import Cluster
 from pratique.cluster.watching import NamespaceWatch, Watches
 from pratique.cluster.workloads import deployment
@@ -341,6 +341,10 @@ async def test_the_operators_account_may_do_what_it_does(
     await watches.close()
 
 
+WATCHED_BY_KOPF = [
+    ("watch", "deployments.apps"),
+    *(("watch", f"{plural}.pratique.sh") for plural in kinds.OURS),
+]
 REFUSED = [
     ("list", "secrets"),
     ("get", "secrets"),
@@ -367,8 +371,7 @@ REFUSED = [
 @pytest.mark.parametrize(
     ("verb", "resource", "allowed"),
     [
-        ("watch", "deployments.apps", True),
-        ("patch", "releases.pratique.sh/status", True),
+        *((verb, resource, True) for verb, resource in WATCHED_BY_KOPF),
         *((verb, resource, False) for verb, resource in REFUSED),
     ],
 )
