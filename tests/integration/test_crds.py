@@ -6,6 +6,7 @@ import json
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
+from uuid import uuid4
 
 import pytest
 import yaml
@@ -61,8 +62,9 @@ def test_the_api_server_refuses_and_says_the_mend(
 @pytest.fixture(scope="module")
 def shared_namespace(bed: Any) -> str:
     """One namespace for all that only asks and never stores."""
-    bed.kubectl("create", "namespace", "refusals")
-    return "refusals"
+    name = f"refusals-{uuid4().hex[:8]}"
+    bed.kubectl("create", "namespace", name)
+    return name
 
 
 @pytest.mark.parametrize("path", EXAMPLES, ids=lambda p: str(p.relative_to(ROOT)))

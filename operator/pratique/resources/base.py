@@ -85,7 +85,8 @@ class Says:
     ) -> CoreSchema:
         def check(value: object) -> object:
             if not self.holds(value):
-                raise ValueError(self.message if self.secret else f"{value!r}: {self.message}")
+                said = format_duration(value) if isinstance(value, timedelta) else repr(value)
+                raise ValueError(self.message if self.secret else f"{said}: {self.message}")
             return value
 
         return core_schema.no_info_after_validator_function(check, handler(source))

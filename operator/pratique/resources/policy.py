@@ -269,7 +269,9 @@ class ReleasePolicySpec(Model):
                 "x-kubernetes-list-type": "atomic",
                 "x-kubernetes-validations": [
                     cel(
-                        "self.all(a, self.exists_one(b, (has(a.name) ? a.name : a.ref) == (has(b.name) ? b.name : b.ref)))",
+                        "self.all(a, (!has(a.name) && !has(a.ref)) || self.exists_one(b, "
+                        "(has(a.name) ? a.name : a.ref) "
+                        "== (has(b.name) ? b.name : has(b.ref) ? b.ref : '')))",
                         "two objectives have the same name: give one of them another name",
                     )
                 ],
