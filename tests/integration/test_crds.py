@@ -10,8 +10,12 @@ from uuid import uuid4
 
 import pytest
 import yaml
+from hypothesis import Phase, given, settings
+from hypothesis import strategies as st
+
 from pratique.resources import kinds
 from pratique.resources.crds import files
+from unit.resources.documents import documents
 from unit.resources.refusals import Refusal, refusals
 
 pytestmark = pytest.mark.integration
@@ -42,8 +46,8 @@ def test_every_kind_is_established_and_structural(bed: Any) -> None:
     conditions = _conditions(bed)
     assert sorted(conditions) == sorted(kinds.kind_of(m).crd_name for m in kinds.KINDS)
     assert len(conditions) == len(files())
-    for name, given in conditions.items():
-        assert given == {"NamesAccepted": "True", "Established": "True"}, name
+    for name, found in conditions.items():
+        assert found == {"NamesAccepted": "True", "Established": "True"}, name
 
 
 @pytest.mark.parametrize("row", refusals(), ids=lambda row: row.name)
@@ -79,6 +83,21 @@ def test_the_api_server_takes_the_examples(bed: Any, shared_namespace: str, path
         assert kinds.read(json.loads(tried.stdout)) == kinds.read(document)
 
 
+# Not shrunk: each try is a call to the API server.
+@settings(max_examples=4, derandomize=True, deadline=None, phases=[Phase.generate])
+@given(given_documents=st.lists(documents, min_size=25, max_size=25))
+def test_the_api_server_takes_what_the_models_take(
+    bed: Any, shared_namespace: str, given_documents: list[dict[str, Any]]
+) -> None:
+    named = [{**d, "metadata": {"name": f"d{n}"}} for n, d in enumerate(given_documents)]
+    tried = bed.kubectl(
+        "create", "--dry-run=server", "-n", shared_namespace, "-o", "yaml", "-f", "-",
+        input="\n".join(map(json.dumps, named)),
+    )  # fmt: skip
+    taken = list(yaml.safe_load_all(tried.stdout))
+    assert [kinds.read(t) for t in taken] == [kinds.read(d) for d in named]
+
+
 def test_defaults_can_be_seen_on_the_stored_object(bed: Any, namespace: str) -> None:
     bed.kubectl("apply", "-n", namespace, "-f", str(ROOT / "slo_examples" / "smallest.yaml"))
     shown = json.loads(bed.kubectl("get", "relpol", "-n", namespace, "-o", "json").stdout)
@@ -101,9 +120,7 @@ def test_a_reference_gets_no_defaults_beside_it(bed: Any, namespace: str) -> Non
         "spec": {"indicator": {"ref": "latency"}, "pass": [{"value": {"lte": 0.3}}]},
     }
     bed.kubectl("apply", "-f", "-", input=yaml.safe_dump(document))
-    shown = json.loads(
-        bed.kubectl("get", "slobj", "fast", "-n", namespace, "-o", "json").stdout
-    )
+    shown = json.loads(bed.kubectl("get", "slobj", "fast", "-n", namespace, "-o", "json").stdout)
     assert shown["spec"]["indicator"] == {"ref": "latency"}
 
 

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import pytest
-from pratique.resources import kinds
 from pydantic import ValidationError
+
+from pratique.resources import kinds
 from unit.resources.refusals import Refusal, refusals
 
 ROWS = refusals()

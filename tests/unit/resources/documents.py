@@ -1,0 +1,102 @@
+"""Hypothesis strategies for documents that are right, in the words of their YAML."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import Any
+
+from hypothesis import strategies as st
+
+from pratique.resources.base import format_duration
+
+durations = st.builds(
+    timedelta,
+    days=st.integers(0, 9999),
+    hours=st.integers(0, 23),
+    minutes=st.integers(0, 59),
+    seconds=st.integers(0, 59),
+    milliseconds=st.integers(0, 999),
+)
+names = st.from_regex(r"[a-z]([-a-z0-9]{0,20}[a-z0-9])?", fullmatch=True)
+metrics = st.from_regex(r"[a-z_:][a-z0-9_]{0,20}[a-rt-z]", fullmatch=True).filter(
+    lambda m: not m.endswith(("_bucket", "_sum", "_count"))
+)
+shares = st.floats(0.01, 0.99)
+percents = st.decimals(-100, 10_000, places=3).map(lambda d: f"{d.normalize():f}%")
+matchers = st.builds(
+    lambda label, how, value: {"label": label, how: value},
+    st.sampled_from(["code", "status", "_x"]),
+    st.sampled_from(["equals", "notEquals", "matches", "notMatches"]),
+    st.sampled_from(["", "5..", "$namespace", "a$workload.b", "(foo|bar)$", "$"]),
+)
+series = st.fixed_dictionaries(
+    {"metric": metrics}, optional={"where": st.lists(matchers, max_size=3)}
+)
+indicators = st.one_of(
+    st.builds(lambda kind, s, t: {"ratio": {kind: s, "total": t}}, st.sampled_from(["good", "bad"]), series, series),
+    st.builds(lambda h, q: {"latency": {"histogram": h, "quantile": q}}, metrics, shares),
+    st.builds(lambda h, u: {"latency": {"histogram": h, "quantile": 0.5, "unit": u}}, metrics, st.sampled_from(["Seconds", "Milliseconds"])),
+    st.sampled_from(["Restarts", "OOMKills", "UnreadyShare"]).map(lambda s: {"kubernetes": {"signal": s}}),
+    st.just({"query": {"expr": 'max(up{pod=~"$pods"})', "aggregate": "Max"}}),
+    names.map(lambda n: {"ref": n}),
+)  # fmt: skip
+comparisons = st.one_of(
+    st.builds(lambda how, x: {how: x}, st.sampled_from(["lt", "lte", "gt", "gte", "eq"]), shares),
+    st.lists(shares, min_size=2, max_size=2).map(lambda xs: {"between": sorted(xs)}),
+)
+changes = st.one_of(
+    st.builds(lambda how, p: {how: p}, st.sampled_from(["lt", "lte", "gt", "gte"]), percents),
+    comparisons.map(lambda c: {"delta": c}),
+)
+bounds = st.one_of(
+    comparisons.map(lambda c: {"value": c}),
+    changes.map(lambda c: {"change": c}),
+    st.builds(lambda c, d: {"value": c, "change": d}, comparisons, changes),
+)
+objectives = st.fixed_dictionaries(
+    {"indicator": indicators, "pass": st.lists(bounds, min_size=1, max_size=3)},
+    optional={
+        "warn": st.lists(changes.map(lambda c: {"change": c}), max_size=2),
+        "minRequests": st.integers(1, 10**9),
+    },
+)
+analyses = st.fixed_dictionaries(
+    {},
+    optional={
+        "warmUp": durations.map(format_duration),
+        "interval": st.integers(1, 600).map(lambda s: f"{s}s"),
+        "window": st.integers(600, 86_400).map(lambda s: f"{s}s"),
+        "deadline": st.integers(2, 9).map(lambda d: f"{d}d"),
+        "failAfter": st.integers(1, 20),
+        "baseline": st.permutations(["LastPromotable", "BeforeRollout"]),
+    },
+)
+policies = st.fixed_dictionaries(
+    {
+        "targetRefs": st.lists(names, min_size=1, max_size=3, unique=True).map(
+            lambda ns: [{"kind": "Deployment", "name": n} for n in ns]
+        )
+    },
+    optional={
+        "objectives": st.lists(
+            st.one_of(
+                st.builds(lambda n, o: {"name": n, **o}, names, objectives),
+                names.map(lambda n: {"ref": n}),
+            ),
+            max_size=4,
+            unique_by=lambda o: o.get("name", o.get("ref")),
+        ),
+        "analysis": analyses,
+        "provider": names,
+    },
+)
+
+
+def document_of(kind: str, spec: Any) -> dict[str, Any]:
+    return {"apiVersion": "pratique.sh/v1alpha1", "kind": kind, "spec": spec}
+
+
+documents = st.one_of(
+    objectives.map(lambda o: document_of("ServiceLevelObjective", o)),
+    policies.map(lambda p: document_of("ReleasePolicy", p)),
+)
