@@ -29,7 +29,11 @@ from pydantic_core import CoreSchema, core_schema
 GROUP = "pratique.sh"
 VERSION = "v1alpha1"
 API_VERSION = f"{GROUP}/{VERSION}"
-NO_DEFAULTS = "x-pratique-no-defaults"
+OWN = "x-pratique-"
+"""Begins what our generators alone read: it goes into no CRD."""
+SIMPLE_TYPE = OWN + "type"
+"""What the reference calls a simple type, such as duration."""
+NO_DEFAULTS = OWN + "no-defaults"
 """Marks a model whose own fields' defaults do not go into the CRD; read by the generator only."""
 
 # Few enough digits that every duration fits a timedelta, and the nanoseconds of CEL's durations.
@@ -68,9 +72,13 @@ class Says:
     message: str
     secret: bool = False
     """The value may carry a secret: our message does not repeat it."""
+    simple_type: str = ""
+    """What the reference calls the type that this rule makes."""
 
     @classmethod
-    def matches(cls, pattern: str, message: str, *, secret: bool = False) -> Says:
+    def matches(
+        cls, pattern: str, message: str, *, secret: bool = False, simple_type: str = ""
+    ) -> Says:
         """The whole string matches the pattern, which reads the same in RE2 and in Python."""
         compiled = re.compile(pattern, re.ASCII)
         return cls(
@@ -78,6 +86,7 @@ class Says:
             holds=lambda value: compiled.fullmatch(value) is not None,
             message=message,
             secret=secret,
+            simple_type=simple_type,
         )
 
     def __get_pydantic_core_schema__(
@@ -96,7 +105,11 @@ class Says:
     ) -> JsonSchemaValue:
         given = handler(schema)
         said = given.get("x-kubernetes-validations", [])
-        return {**given, "x-kubernetes-validations": [*said, cel(self.rule, self.message)]}
+        return {
+            **given,
+            **({SIMPLE_TYPE: self.simple_type} if self.simple_type else {}),
+            "x-kubernetes-validations": [*said, cel(self.rule, self.message)],
+        }
 
 
 class Model(BaseModel):
@@ -148,6 +161,7 @@ Duration = Annotated[
     WithJsonSchema(
         {
             "type": "string",
+            SIMPLE_TYPE: "duration",
             "maxLength": 32,
             "x-kubernetes-validations": [
                 cel(f"self != '' && self.matches('{DURATION_PATTERN}')", _SAY_DURATION)
@@ -202,6 +216,7 @@ Name = Annotated[
     Says.matches(
         "[a-z0-9]([-a-z0-9.]*[a-z0-9])?",
         "write the name of a Kubernetes object: lower-case letters, digits, - and .",
+        simple_type="object name",
     ),
 ]
 """The name of a Kubernetes object."""
@@ -215,6 +230,7 @@ LabelName = Annotated[
     Says.matches(
         "[a-zA-Z_][a-zA-Z0-9_]*",
         "write the name of a Prometheus label: letters, digits and _, with no digit first",
+        simple_type="label name",
     ),
 ]
 """The name of a Prometheus label."""
@@ -225,6 +241,7 @@ MetricName = Annotated[
     Says.matches(
         "[a-zA-Z_:][a-zA-Z0-9_:]*",
         "write the metric's name alone, without labels or functions; labels go to where",
+        simple_type="metric name",
     ),
 ]
 
@@ -259,6 +276,7 @@ Percent = Annotated[
     WithJsonSchema(
         {
             "x-kubernetes-int-or-string": True,
+            SIMPLE_TYPE: "percentage",
             "maxLength": 24,
             "x-kubernetes-validations": [
                 cel(_IS_PERCENT, _SAY_PERCENT),

@@ -14,7 +14,7 @@ from typing import Any
 
 import yaml
 
-from .base import NO_DEFAULTS
+from .base import NO_DEFAULTS, OWN
 from .kinds import KINDS, Kind, KindModel, kind_of
 
 Schema = dict[str, Any]
@@ -118,7 +118,9 @@ def _structural(node: Schema, defs: dict[str, Schema], *, path: str) -> Schema:
     out: Schema = {}
     for key, value in node.items():
         match key:
-            case "title" | "$defs" | "x-pratique-no-defaults":
+            case "title" | "$defs":
+                continue
+            case _ if key.startswith(OWN):
                 continue
             case "const":
                 out["enum"] = [value]
