@@ -59,7 +59,6 @@ class TraceExporter:
         self._waiting = 0
         self._queue: queue.SimpleQueue[_Batch | None] = queue.SimpleQueue()
         self._closed = False
-        self._giving_up = False
         self._failing = False
         self.dropped = 0
         """Spans that were not delivered."""
@@ -105,8 +104,7 @@ class TraceExporter:
             self._closed = True
             self._queue.put(None)
         await asyncio.to_thread(self._thread.join, timeout)
-        self._giving_up = True
-        await asyncio.to_thread(self._sender.close)  # wakes a retry that sleeps
+        await asyncio.to_thread(self._sender.close)  # wakes a retry that sleeps; takes nothing more
 
     def _work(self) -> None:
         while (batch := self._queue.get()) is not None:
@@ -118,7 +116,7 @@ class TraceExporter:
                 batch.taken.set_result(taken)
 
     def _deliver(self, batch: _Batch) -> bool:
-        if self._giving_up or time.monotonic() - batch.at > self._patience:
+        if time.monotonic() - batch.at > self._patience:
             self._drop(len(batch.spans), "they waited too long")
             return False
         try:

@@ -56,13 +56,9 @@ class StatusServer:
         return int(self._runner.addresses[0][1])
 
     async def start(self) -> None:
-        """Listen; raises OSError where the port is taken."""
+        """Listen; raises OSError where the port is taken (``stop`` it then too)."""
         await self._runner.setup()
-        try:
-            await web.TCPSite(self._runner, self._host, self._port).start()
-        except OSError:
-            await self._runner.cleanup()
-            raise
+        await web.TCPSite(self._runner, self._host, self._port).start()
 
     async def stop(self) -> None:
         """Stop listening; open requests have a second to end."""

@@ -149,12 +149,12 @@ async def test_what_the_collector_refuses_is_dropped_and_told_once(
     collector.answers += [400, 400]
     sent = spans(METADATA, failed())
     counted: list[int] = []
-    exporter = TraceExporter.from_environment(on_dropped=counted.append)
-    assert exporter is not None
+    exporter = TraceExporter(Sender(), limit=len(sent), on_dropped=counted.append)
     with caplog.at_level(logging.INFO, logger="pratique"):
         assert [await exporter.export(sent) for _ in range(3)] == [False, False, True]
     await exporter.close()
     assert exporter.dropped == sum(counted) == 2 * len(sent)
+    assert len(collector.spans) == len(sent), "what was dropped is not kept"
     ours = [r.getMessage() for r in caplog.records if r.name.startswith("pratique")]
     assert [m.split(":")[0].split(" (")[0] for m in ours] == [
         "spans are dropped",

@@ -80,6 +80,18 @@ def test_a_failure_during_the_rollout_is_judged_outside_the_window() -> None:
     ]
 
 
+def test_a_release_that_ended_while_warming_up_has_no_window() -> None:
+    release = releases.failed().dump()
+    release["status"] |= {"verdict": "Inconclusive", "completedAt": after(9), "looks": []}
+    release["status"].pop("judgement")
+    root = "release Deployment/checkout #8"
+    assert tree(spans(METADATA, Release.model_validate(release))) == [
+        (root, None, 0, 9),
+        ("rollout", root, 0, 6),
+        ("warm-up", root, 6, 9),
+    ]
+
+
 def test_the_root_says_whose_release_it_was_and_what_became_of_it() -> None:
     root = spans(METADATA, releases.failed())[0]
     assert root.error == "fast: 0.6 s is over 0.3 s"
@@ -205,7 +217,8 @@ def test_several_images_are_not_told_as_one() -> None:
     assert root.attributes["pratique.release.images"] == ("app=a:1", "proxy=b:2")
 
 
-moments = st.integers(-100, 300).map(after)
+# Few and near, so that equal ones and ones in the wrong order are common.
+moments = st.integers(-2, 4).map(lambda step: after(20 * step))
 results = st.sampled_from(["Pass", "Warn", "Fail", "NotJudged", "NoData", "Error"])
 verdicts = st.sampled_from(["Promotable", "NotPromotable", "Inconclusive"])
 numbers = st.none() | st.floats(allow_nan=False, allow_infinity=False)
