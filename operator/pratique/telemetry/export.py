@@ -68,13 +68,10 @@ class TraceExporter:
 
     @classmethod
     def from_environment(
-        cls,
-        environment: Mapping[str, str] = os.environ,
-        *,
-        on_dropped: Callable[[int], object] = lambda count: None,
+        cls, *, on_dropped: Callable[[int], object] = lambda count: None
     ) -> TraceExporter | None:
         """The exporter that OTEL_* ask for; None (and nothing imported) where they ask for none."""
-        if not wanted(environment):
+        if not wanted(os.environ):
             return None
         from .sdk import Sender
 
@@ -87,12 +84,13 @@ class TraceExporter:
         """
         batch = _Batch(tuple(spans))
         with self._lock:
-            fits = not self._closed and self._waiting + len(batch.spans) <= self._limit
-            if fits:
+            full = self._waiting + len(batch.spans) > self._limit
+            refused = "they came after the end" if self._closed else "too many wait" if full else ""
+            if not refused:
                 self._waiting += len(batch.spans)
                 self._queue.put(batch)
-        if not fits:
-            self._drop(len(batch.spans), "the queue is full")
+        if refused:
+            self._drop(len(batch.spans), refused)
             return False
         return await asyncio.wrap_future(batch.taken)
 
