@@ -80,6 +80,20 @@ def test_a_failure_during_the_rollout_is_judged_outside_the_window() -> None:
     ]
 
 
+def test_looks_that_failed_across_the_windows_begin_are_judged_outside_it() -> None:
+    release = releases.failed().dump()
+    release["status"]["judgement"]["window"] = {"from": after(6), "to": after(16)}
+    root = "release Deployment/checkout #8"
+    assert tree(spans(METADATA, Release.model_validate(release)))[3:] == [
+        ("window", root, 11, 16),
+        ("look", root, 6, 11),
+        ("look", "window", 11, 16),
+        ("look", "window", 16, 16),
+        ("objective fast", root, 6, 16),
+        ("objective errors", root, 6, 16),
+    ]
+
+
 def test_a_release_that_ended_while_warming_up_has_no_window() -> None:
     release = releases.failed().dump()
     release["status"] |= {"verdict": "Inconclusive", "completedAt": after(9), "looks": []}
