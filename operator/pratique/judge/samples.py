@@ -18,7 +18,9 @@ MissingReason = Literal[
     "ProviderError",  # unreachable, slow, overloaded: may be asked again
     "QueryRejected",  # the provider says that the query is wrong: asking again is of no use
     "NegativeValue",  # a count below zero
-    "MismatchedBuckets",  # histograms whose edges differ cannot be added
+    "MismatchedBuckets",  # edges that differ between spans, or that are no histogram's
+    "PartExceedsTotal",  # more good or bad events than events
+    "UnexpectedSample",  # counts were asked and a value came, or the like
 ]
 
 
@@ -67,6 +69,20 @@ class Buckets:
                 )
             lower_edge, lower_count = (lower_edge if math.isinf(edge) else edge), count
         return lower_edge
+
+    def beyond(self, q: float) -> float | None:
+        """The highest finite edge where the q-quantile lies past it (0 where there is none); else None.
+
+        All that is known of such a quantile is that it is at least this.
+        """
+        finite = [(e, c) for e, c in zip(self.edges, self.counts, strict=True) if math.isfinite(e)]
+        edge, count = finite[-1] if finite else (0.0, 0)
+        return edge if self.total > 0 and count < q * self.total else None
+
+    def neighbours(self, threshold: float) -> tuple[float, float]:
+        """The nearest edges below and above ``threshold``: from 0 where none is below, +Inf above."""
+        below = max((e for e in self.edges if e < threshold), default=0.0)
+        return below, min((e for e in self.edges if e > threshold), default=math.inf)
 
     def within(self, threshold: float) -> tuple[int, int]:
         """How many events were within ``threshold`` seconds: (at least, at most).
