@@ -16,6 +16,7 @@ import typer
 from .. import __version__
 from .crds import crds
 from .docs import docs
+from .run import run
 
 app = typer.Typer(
     name="pratique",
@@ -43,6 +44,7 @@ def _options(
 
 app.command("crds")(crds)
 app.command("docs")(docs)
+app.command("run")(run)
 
 
 def main() -> None:

@@ -79,6 +79,8 @@ class Workload:
     """Available pods of whichever version."""
     total: int
     """Pods of whichever version, terminating ones left out."""
+    revision: str | None = None
+    """Kubernetes' number of the newest revision (annotation deployment.kubernetes.io/revision)."""
     paused: bool = False
     progress_deadline: float | None = 600.0
     """Seconds; none where the kind knows no such deadline."""

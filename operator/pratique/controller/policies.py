@@ -1,0 +1,96 @@
+"""Writing each policy's status: the workloads it judges, and what is wrong with it."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+
+from ..cluster.client import Cluster
+from ..cluster.errors import Gone
+from ..lifecycle.summary import Judged, summarize
+from ..resources import conditions
+from ..telemetry.metrics import Metrics
+from .clock import Key
+from .reconcile import Reconciler
+from .store import Store
+
+
+class PolicyWriter:
+    """Writes a policy's status when it changed."""
+
+    def __init__(
+        self, *, store: Store, cluster: Cluster, reconciler: Reconciler, metrics: Metrics
+    ) -> None:
+        self._store = store
+        self._cluster = cluster
+        self._reconciler = reconciler
+        self._metrics = metrics
+
+    async def step(self, key: Key) -> datetime | None:
+        """Look at one policy."""
+        namespace, _, name = key
+        policy = self._store.policies.get((namespace, name))
+        if policy is None:
+            await self._refused(namespace, name)
+            return None
+        judged, shadowed = [], []
+        for workload in self._store.speaks_of(policy):
+            if self._store.policy_of(workload) is policy:
+                history = self._store.history(workload.key)
+                newest = history[-1] if history else None
+                judged.append(
+                    Judged(
+                        workload,
+                        newest.known if newest else None,
+                        newest.generation if newest else 0,
+                    )
+                )
+            else:
+                shadowed.append(f"{workload.kind} {workload.name}")
+        before = self._store.policy_status.get((namespace, name))
+        status = summarize(
+            policy,
+            before,
+            judged,
+            shadowed=shadowed,
+            problem=self._reconciler.problems.get((namespace, name)),
+            now=datetime.now(UTC).replace(microsecond=0),
+        )
+        if status != before:
+            await self._write(namespace, name, status.dump())
+            self._store.policy_status[(namespace, name)] = status
+        return None
+
+    async def _refused(self, namespace: str, name: str) -> None:
+        """A document that the models do not take, though the API server did: say so in its status."""
+        problem = self._store.refused.get((namespace, name))
+        if problem is None:
+            return
+        body = await self._cluster.get("releasepolicies", namespace, name)
+        if body is None:
+            return
+        wanted = conditions.merge(
+            [],
+            [
+                ("Ready", "Unknown", "Stalled", "the policy cannot be applied as it stands"),
+                ("Stalled", "True", "Invalid", problem),
+            ],
+            generation=body["metadata"].get("generation", 0),
+            now=datetime.now(UTC).replace(microsecond=0),
+        )
+        old = (body.get("status") or {}).get("conditions", [])
+        if [(c["type"], c.get("message")) for c in old] != [(c.type, c.message) for c in wanted]:
+            await self._write(
+                namespace,
+                name,
+                {
+                    "observedGeneration": body["metadata"].get("generation", 0),
+                    "conditions": [c.dump() for c in wanted],
+                },
+            )
+
+    async def _write(self, namespace: str, name: str, status: dict[str, object]) -> None:
+        self._metrics.api_writes.labels(kind="ReleasePolicy", verb="status").inc()
+        try:
+            await self._cluster.patch_status("releasepolicies", namespace, name, status, None)
+        except Gone:
+            self._store.drop("releasepolicies", namespace, name)

@@ -1,0 +1,370 @@
+"""One step for one workload: notice, advance its unfinished releases, write, tell.
+
+Everything is derived from the store, the watches and the Release, so that the step can be repeated, and
+a kill between any two calls loses nothing.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import logging
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+
+from ..cluster.client import Cluster
+from ..cluster.errors import Conflict, Gone
+from ..cluster.watching import Watches
+from ..lifecycle.advance import advance
+from ..lifecycle.announcements import announcements, differs
+from ..lifecycle.noticing import Begin, Rebase, notice, release_name
+from ..lifecycle.planning import Unresolved, find_baselines, resolve
+from ..lifecycle.policies import Policy
+from ..lifecycle.situation import Answer, Situation, Step
+from ..lifecycle.view import View
+from ..queries.questions import Question
+from ..resources.base import API_VERSION
+from ..resources.release import FINISHED_LABEL, ReleaseSpec, ReleaseStatus, WorkloadRef
+from ..telemetry.export import TraceExporter
+from ..telemetry.metrics import Metrics
+from ..telemetry.tracing import spans
+from .asking import Asker
+from .clock import Key
+from .store import Record, Seen, Store
+
+logger = logging.getLogger(__name__)
+
+ROUNDS = 6
+"""How often one step may ask before it lets others have their turn."""
+LOOKS_UNWRITTEN = 5
+"""Looks that may pass without a write while nothing changes in meaning."""
+SYNC_TIMEOUT = 30.0
+"""Seconds that listing a namespace's pods may take before the step is put off."""
+SOON = timedelta(milliseconds=500)
+
+
+@dataclass
+class _Working:
+    """What is kept in memory of an unfinished release; after a kill it is found again by asking."""
+
+    answers: dict[Question, Answer] = field(default_factory=dict)
+    told: set[str] = field(default_factory=set)
+
+
+class Reconciler:
+    """Steps workloads. One instance an operator; the clock sees to one step a workload at a time."""
+
+    def __init__(
+        self,
+        *,
+        store: Store,
+        cluster: Cluster,
+        watches: Watches,
+        asker: Asker,
+        metrics: Metrics,
+        exporter: TraceExporter | None,
+        wake: Callable[[Key], None],
+        now: Callable[[], datetime] = lambda: datetime.now(UTC),
+    ) -> None:
+        self._store = store
+        self._cluster = cluster
+        self._watches = watches
+        self._asker = asker
+        self._metrics = metrics
+        self._exporter = exporter
+        self._wake = wake
+        self._now = now
+        self._working: dict[str, _Working] = {}
+        self.problems: dict[tuple[str, str], str] = {}
+        """Policies that cannot be turned into a plan: field and mend."""
+
+    async def step(self, key: Key) -> datetime | None:
+        """Look at a workload; returns when it is due again."""
+        begin = time.monotonic()
+        try:
+            return await self._step(key)
+        finally:
+            self._metrics.reconcile_seconds.observe(time.monotonic() - begin)
+
+    async def _step(self, key: Key) -> datetime | None:
+        seen = self._store.workloads.get(key)
+        policy = self._store.policy_of(seen.workload) if seen else None
+        if seen and policy:
+            await self._notice(key, seen, policy)
+        history = self._store.history(key)
+        dues = []
+        for index, record in enumerate(history):
+            newer = history[index + 1].metadata.name if index + 1 < len(history) else None
+            if not record.finished:
+                dues.append(await self._advance(key, seen, record, newer))
+            elif newer and not record.superseded:
+                await self._mark_superseded(record, newer)
+        if not any(not r.finished for r in self._store.history(key)):
+            await self._watches.release(key[0], key)
+        self._count_active()
+        if policy:
+            self._wake((policy.namespace, "ReleasePolicy", policy.name))
+        return min((d for d in dues if d is not None), default=None)
+
+    # Noticing
+
+    async def _notice(self, key: Key, seen: Seen, policy: Policy) -> None:
+        records = self._store.history(key)
+        known = [r.known for r in records]
+        now = self._now()
+        window = policy.spec.analysis.window
+        decision = notice(seen.workload, seen.fingerprint, known, window=window, now=now)
+        if decision is None:
+            self.problems.pop(policy.key, None)
+        elif isinstance(decision, Rebase):
+            await self._rebase(records[-1], seen.fingerprint.hash)
+        else:
+            await self._begin(key, seen, policy, decision, now)
+
+    async def _begin(
+        self, key: Key, seen: Seen, policy: Policy, decision: Begin, now: datetime
+    ) -> None:
+        known = [r.known for r in self._store.history(key)]
+        try:
+            plan = resolve(
+                policy,
+                self._store.library,
+                progress_deadline=seen.workload.progress_deadline,
+                baselines=find_baselines(policy, known, now=now),
+            )
+        except Unresolved as problem:
+            if problem.waiting:
+                self.problems.pop(policy.key, None)
+            else:
+                self.problems[policy.key] = str(problem)
+            return
+        self.problems.pop(policy.key, None)
+        workload, found = seen.workload, seen.fingerprint
+        spec = ReleaseSpec(
+            workload=WorkloadRef(
+                kind=workload.kind,
+                name=workload.name,
+                uid=workload.uid,
+            ),
+            number=decision.number,
+            template_hash=found.hash,
+            generation=workload.generation,
+            cause=decision.cause,
+            rollback_to=decision.rollback_to,
+            previous=decision.previous,
+            purpose=decision.purpose,
+            images=list(found.images),
+            version=found.version,
+            parts=found.parts,
+            noticed_at=now,
+            plan=plan,
+        )
+        name = release_name(workload.kind, workload.name, decision.number)
+        await self._create(key, spec, name)
+
+    async def _create(self, key: Key, spec: ReleaseSpec, name: str) -> None:
+        namespace = key[0]
+        for candidate in (name, f"{name}-{_short(f'{key}', 6)}"):
+            body = await self._cluster.create_release(
+                namespace, candidate, spec, {"pratique.sh/workload-kind": spec.workload.kind}
+            )
+            if body is None:  # there already: ours from before a kill, or another workload's
+                body = await self._cluster.get("releases", namespace, candidate)
+            else:
+                self._count_write("Release", "create")
+                logger.info(
+                    "%s/%s: release %d of %s %s begins (%s)",
+                    namespace, candidate, spec.number, *key[1:], spec.cause,
+                )  # fmt: skip
+            if body is not None:
+                self._store.put("releases", body)
+                owner = body["spec"]["workload"]
+                if (owner["kind"], owner["name"]) == key[1:]:
+                    return
+
+    async def _rebase(self, record: Record, template_hash: str) -> None:
+        """The API server's new defaults changed the hash, not the version."""
+        body = await self._cluster.get("releases", record.metadata.namespace, record.metadata.name)
+        if body is not None:
+            status = {**(body.get("status") or {}), "templateHash": template_hash}
+            self._count_write("Release", "status")
+            written = await self._cluster.patch_status(
+                "releases",
+                record.metadata.namespace,
+                record.metadata.name,
+                status,
+                body["metadata"]["resourceVersion"],
+            )
+            self._store.put("releases", written)
+
+    async def _mark_superseded(self, record: Record, newer: str) -> None:
+        """A verdict given stays; that a newer release exists is said beside it."""
+        namespace, name = record.metadata.namespace, record.metadata.name
+        body = await self._cluster.get("releases", namespace, name)
+        if body is None:
+            return
+        self._store.put("releases", body)
+        status = dict(body.get("status") or {})
+        conditions = [c for c in status.get("conditions", []) if c["type"] != "Superseded"]
+        moment = self._now().strftime("%Y-%m-%dT%H:%M:%SZ")
+        status["conditions"] = [
+            *conditions,
+            {
+                "type": "Superseded",
+                "status": "True",
+                "reason": "NewerRelease",
+                "message": f"{newer} is newer; this record stays",
+                "lastTransitionTime": moment,
+                "observedGeneration": body["metadata"].get("generation"),
+            },
+        ]
+        self._count_write("Release", "status")
+        version = body["metadata"]["resourceVersion"]
+        self._store.put(
+            "releases",
+            await self._cluster.patch_status("releases", namespace, name, status, version),
+        )
+
+    # Advancing
+
+    async def _advance(
+        self, key: Key, seen: Seen | None, record: Record, newer: str | None
+    ) -> datetime | None:
+        working = self._working.setdefault(record.metadata.uid, _Working())
+        async with asyncio.timeout(SYNC_TIMEOUT):
+            watch = await self._watches.acquire(key[0], key)
+        step = await self._ask_and_advance(watch.view(seen.workload) if seen else None,
+                                           record, working, newer)  # fmt: skip
+        assert record.release is not None
+        written = record.release.status or ReleaseStatus()
+        record.status = step.status
+        looked = step.status.looks[-1].at if step.status.looks else None
+        looks = sum(
+            1 for x in step.status.looks if not written.looks or x.at > written.looks[-1].at
+        )
+        if differs(written, step.status) or (looked and looks >= LOOKS_UNWRITTEN):
+            current = await self._write(record, step.status)
+            if current is None:
+                return self._now() + SOON
+            record = current
+        assert record.release is not None
+        await self._tell(record, working)
+        if step.status.completed_at is not None:
+            await self._finish(record, working)
+            return None
+        return step.due or self._now() + timedelta(seconds=30)
+
+    async def _ask_and_advance(
+        self, view: View | None, record: Record, working: _Working, newer: str | None
+    ) -> Step:
+        assert record.release is not None
+        status = record.status
+        for _ in range(ROUNDS):
+            situation = Situation(
+                name=record.metadata.name,
+                namespace=record.metadata.namespace,
+                generation=record.metadata.generation,
+                spec=record.release.spec,
+                view=view,
+                now=self._now(),
+                answers=working.answers,
+                superseded_by=newer,
+            )
+            step = advance(situation, status)
+            if not step.ask:
+                return step
+            samples = await self._asker.ask(step.ask)
+            at = self._now()
+            working.answers.update({q: Answer(s, at) for q, s in samples.items()})
+            status = step.status
+        return Step(step.status, due=self._now() + SOON)
+
+    async def _write(self, record: Record, status: ReleaseStatus) -> Record | None:
+        """Write the status; None where the Release changed meanwhile and must be looked at again."""
+        namespace, name = record.metadata.namespace, record.metadata.name
+        self._count_write("Release", "status")
+        try:
+            body = await self._cluster.patch_status(
+                "releases", namespace, name, status.dump(), record.metadata.resource_version
+            )
+        except Gone:
+            self._store.drop("releases", namespace, name)
+            return None
+        except Conflict:
+            fresh = await self._cluster.get("releases", namespace, name)
+            if fresh is None:
+                self._store.drop("releases", namespace, name)
+            else:
+                self._store.put("releases", fresh)
+            return None
+        self._store.put("releases", body)
+        return self._store.record(namespace, name)
+
+    async def _tell(self, record: Record, working: _Working) -> None:
+        """Every transition that the written status tells of, as an Event, once."""
+        assert record.release is not None
+        status = record.release.status
+        if status is None:
+            return
+        regarding = {
+            "apiVersion": API_VERSION,
+            "kind": "Release",
+            "namespace": record.metadata.namespace,
+            "name": record.metadata.name,
+            "uid": record.metadata.uid,
+        }
+        for a in announcements(record.release.spec, status):
+            if a.key in working.told:
+                continue
+            name = f"{record.metadata.name[:200]}.{_short(record.metadata.uid + a.key, 16)}"
+            made = await self._cluster.event(
+                regarding=regarding,
+                name=name,
+                type=a.type,
+                reason=a.reason,
+                message=a.message,
+                action=a.action,
+                at=a.at,
+            )
+            if made:
+                self._count_write("Event", "create")
+            working.told.add(a.key)
+
+    async def _finish(self, record: Record, working: _Working) -> None:
+        """After the verdict: its trace, then the label that says that everything is out."""
+        release = record.release
+        assert release is not None
+        status = release.status
+        if status is None or status.completed_at is None:
+            return
+        namespace, name = record.metadata.namespace, record.metadata.name
+        if status.verdict:
+            logger.info("%s/%s: %s (%s)", namespace, name, status.verdict,
+                        status.judgement.reason if status.judgement else "")  # fmt: skip
+            if self._exporter is not None:
+                # A dead collector must not hold the release: what is dropped is counted.
+                task = asyncio.create_task(self._exporter.export(spans(record.metadata, release)))
+                _BACKGROUND.add(task)
+                task.add_done_callback(_BACKGROUND.discard)
+            self._metrics.releases.labels(verdict=status.verdict).inc()
+        self._count_write("Release", "label")
+        body = await self._cluster.label("releases", namespace, name, {FINISHED_LABEL: "true"})
+        self._store.put("releases", body)
+        self._working.pop(record.metadata.uid, None)
+
+    def _count_active(self) -> None:
+        self._metrics.active_releases.set(
+            sum(not r.finished for s in self._store.releases.values() for r in s.values())
+        )
+
+    def _count_write(self, kind: str, verb: str) -> None:
+        self._metrics.api_writes.labels(kind=kind, verb=verb).inc()
+
+
+_BACKGROUND: set[asyncio.Task[bool]] = set()
+
+
+def _short(text: str, length: int) -> str:
+    return hashlib.sha256(text.encode()).hexdigest()[:length]

@@ -1,0 +1,253 @@
+"""What the cluster says now, as slim records. Kopf's events and the lists at start fill it."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+from pydantic import ValidationError
+
+from ..cluster.workloads import ADAPTERS
+from ..lifecycle.history import remember
+from ..lifecycle.noticing import Fingerprint, Known, fingerprint
+from ..lifecycle.planning import Library, Named, Provider
+from ..lifecycle.policies import Policy, choose, matches
+from ..lifecycle.view import Workload
+from ..resources.base import ObjectMeta
+from ..resources.indicator import ServiceLevelIndicator, ServiceLevelIndicatorSpec
+from ..resources.objective import ServiceLevelObjective, ServiceLevelObjectiveSpec
+from ..resources.policy import ReleasePolicy, ReleasePolicyStatus
+from ..resources.provider import MetricsProvider
+from ..resources.release import FINISHED_LABEL, Release, ReleaseStatus
+from .clock import Key
+
+logger = logging.getLogger(__name__)
+
+Body = Mapping[str, Any]
+Name = tuple[str, str]
+"""(namespace, name)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """A workload without its template, which only its fingerprint is needed of."""
+
+    workload: Workload
+    fingerprint: Fingerprint
+
+
+@dataclass(slots=True)
+class Record:
+    """A Release: slim once finished, whole and with its working status before."""
+
+    metadata: ObjectMeta
+    known: Known
+    generation: int
+    """The workload's generation when it was noticed."""
+    finished: bool
+    superseded: bool
+    release: Release | None
+    status: ReleaseStatus
+    """The working status: what was written plus what is not yet worth a write."""
+
+
+@dataclass
+class Store:
+    """Caches by (namespace, name); releases by workload."""
+
+    library_namespace: str
+    workloads: dict[Key, Seen] = field(default_factory=dict)
+    policies: dict[Name, Policy] = field(default_factory=dict)
+    policy_status: dict[Name, ReleasePolicyStatus | None] = field(default_factory=dict)
+    refused: dict[Name, str] = field(default_factory=dict)
+    """Policies that the models do not take, and why."""
+    objectives: dict[Name, Named[ServiceLevelObjectiveSpec]] = field(default_factory=dict)
+    indicators: dict[Name, Named[ServiceLevelIndicatorSpec]] = field(default_factory=dict)
+    providers: dict[Name, Provider] = field(default_factory=dict)
+    releases: dict[Key, dict[str, Record]] = field(default_factory=dict)
+    _owner: dict[Name, Key] = field(default_factory=dict)
+
+    @property
+    def library(self) -> Library:
+        """Everything that a policy may refer to."""
+        return Library(self.objectives, self.indicators, self.providers, self.library_namespace)
+
+    def history(self, key: Key) -> list[Record]:
+        """The workload's Releases, oldest first."""
+        return sorted(self.releases.get(key, {}).values(), key=lambda r: r.known.number)
+
+    def record(self, namespace: str, name: str) -> Record | None:
+        """One Release by its name."""
+        owner = self._owner.get((namespace, name))
+        return self.releases[owner].get(name) if owner else None
+
+    def policy_of(self, workload: Workload) -> Policy | None:
+        """The one policy that judges the workload."""
+        return choose(workload, self.policies.values())
+
+    def speaks_of(self, policy: Policy) -> Iterator[Workload]:
+        """The workloads that the policy matches, whoever judges them."""
+        for seen in self.workloads.values():
+            if matches(policy, seen.workload):
+                yield seen.workload
+
+    def put(self, plural: str, body: Body) -> set[Key]:
+        """Take in an object as it is now; returns the keys that must be looked at."""
+        meta = ObjectMeta.model_validate(dict(body["metadata"]))
+        name = (meta.namespace, meta.name)
+        try:
+            match plural:
+                case "deployments":
+                    return self._put_workload(body)
+                case "releases":
+                    return self._put_release(meta, body)
+                case "releasepolicies":
+                    return self._put_policy(meta, body)
+                case "servicelevelobjectives":
+                    objective = ServiceLevelObjective.model_validate(_ours(body))
+                    self.objectives[name] = Named(*name, meta.generation, objective.spec)
+                case "servicelevelindicators":
+                    indicator = ServiceLevelIndicator.model_validate(_ours(body))
+                    self.indicators[name] = Named(*name, meta.generation, indicator.spec)
+                case "metricsproviders":
+                    provider = MetricsProvider.model_validate(_ours(body))
+                    old = self.providers.get(name)
+                    new = Provider(*name, meta.generation, provider.spec, provider.status)
+                    self.providers[name] = new
+                    if old == new:
+                        return set()
+                    return self._waiting(meta.namespace) | {(*name[:1], "MetricsProvider", name[1])}
+        except ValidationError as error:
+            # The CRDs refuse almost all of this already; a rule of ours may still be stricter.
+            sentence = _first(error)
+            logger.warning("%s %s/%s is not understood: %s", plural, *name, sentence)
+            self.drop(plural, *name)
+            if plural == "releasepolicies":
+                self.refused[name] = sentence
+                return {(meta.namespace, "ReleasePolicy", meta.name)}
+        return self._waiting(meta.namespace)
+
+    def drop(self, plural: str, namespace: str, name: str) -> set[Key]:
+        """Forget an object; returns the keys that must be looked at."""
+        at = (namespace, name)
+        match plural:
+            case "deployments":
+                key = (namespace, "Deployment", name)
+                gone = self.workloads.pop(key, None)
+                return {key} | (self._policies_of(gone.workload) if gone else set())
+            case "releases":
+                owner = self._owner.pop(at, None)
+                if owner:
+                    self.releases.get(owner, {}).pop(name, None)
+                    return {owner}
+                return set()
+            case "releasepolicies":
+                self.refused.pop(at, None)
+                self.policy_status.pop(at, None)
+                policy = self.policies.pop(at, None)
+                return {w.key for w in self.speaks_of(policy)} if policy else set()
+            case "servicelevelobjectives":
+                self.objectives.pop(at, None)
+            case "servicelevelindicators":
+                self.indicators.pop(at, None)
+            case "metricsproviders":
+                self.providers.pop(at, None)
+        return self._waiting(namespace)
+
+    def keep_only(self, plural: str, names: Iterable[Name]) -> set[Key]:
+        """Forget what a whole LIST does not show: a watch may miss deletions when it lists again."""
+        kept = set(names)
+        mine: Iterable[Name] = {
+            "deployments": [(k[0], k[2]) for k in self.workloads],
+            "releases": list(self._owner),
+            "releasepolicies": list(self.policies),
+            "servicelevelobjectives": list(self.objectives),
+            "servicelevelindicators": list(self.indicators),
+            "metricsproviders": list(self.providers),
+        }[plural]
+        woken: set[Key] = set()
+        for namespace, name in set(mine) - kept:
+            woken |= self.drop(plural, namespace, name)
+        return woken
+
+    def _put_workload(self, body: Body) -> set[Key]:
+        workload = ADAPTERS["Deployment"].read(body)
+        found = Seen(replace(workload, template={}), fingerprint(workload.template))
+        old = self.workloads.get(workload.key)
+        self.workloads[workload.key] = found
+        if old == found:
+            return set()
+        woken = {workload.key}
+        if old is None or old.workload.labels != workload.labels:
+            woken |= self._policies_of(workload)
+        return woken
+
+    def _put_policy(self, meta: ObjectMeta, body: Body) -> set[Key]:
+        parsed = ReleasePolicy.model_validate(_ours(body))
+        name = (meta.namespace, meta.name)
+        assert meta.creation_timestamp is not None
+        new = Policy(
+            *name, meta.uid, meta.generation, meta.creation_timestamp, parsed.spec
+        )  # fmt: skip
+        old = self.policies.get(name)
+        self.policies[name] = new
+        self.policy_status[name] = parsed.status
+        self.refused.pop(name, None)
+        if old == new:
+            return set()
+        woken = {w.key for p in (old, new) if p for w in self.speaks_of(p)}
+        return woken | {(p.namespace, "ReleasePolicy", p.name) for p in self.policies.values()
+                        if p.namespace == meta.namespace}  # fmt: skip
+
+    def _put_release(self, meta: ObjectMeta, body: Body) -> set[Key]:
+        release = Release.model_validate(_ours(body))
+        workload = release.spec.workload
+        key = (meta.namespace, workload.kind, workload.name)
+        siblings = self.releases.setdefault(key, {})
+        old = siblings.get(meta.name)
+        if old and _version(old.metadata) >= _version(meta):
+            return set()  # an echo of what was read or written already
+        status = release.status or ReleaseStatus()
+        finished = meta.labels.get(FINISHED_LABEL) == "true"
+        self._owner[(meta.namespace, meta.name)] = key
+        siblings[meta.name] = Record(
+            metadata=meta,
+            known=remember(meta, release.spec, status),
+            generation=release.spec.generation,
+            finished=finished,
+            superseded=any(c.type == "Superseded" for c in status.conditions),
+            release=None if finished else release,
+            status=ReleaseStatus() if finished else status,
+        )
+        return {key}
+
+    def _policies_of(self, workload: Workload) -> set[Key]:
+        return {
+            (p.namespace, "ReleasePolicy", p.name)
+            for p in self.policies.values()
+            if matches(p, workload)
+        }
+
+    def _waiting(self, namespace: str) -> set[Key]:
+        """Workloads whose policy may refer to something in that namespace."""
+        return {
+            w.key
+            for p in self.policies.values()
+            if namespace in (p.namespace, self.library_namespace)
+            for w in self.speaks_of(p)
+        }
+
+
+def _ours(body: Body) -> dict[str, Any]:
+    return {k: body[k] for k in ("spec", "status") if body.get(k)}
+
+
+def _version(meta: ObjectMeta) -> int:
+    return int(meta.resource_version or 0)
+
+
+def _first(error: ValidationError) -> str:
+    first = error.errors(include_url=False, include_input=False)[0]
+    return f"{'.'.join(str(p) for p in first['loc'])}: {first['msg']}"

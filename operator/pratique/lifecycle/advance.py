@@ -1,0 +1,107 @@
+"""One step of a release's life: the row of reducers, in order."""
+
+from __future__ import annotations
+
+from ..judge.fit import fit
+from ..resources.judgement import Judgement
+from ..resources.release import ReleaseStatus
+from . import looks, measuring, pods, rollout, signals
+from .phase import derive
+from .situation import Situation, Step
+
+MAX_STATUS_BYTES = 8 * 1024
+ROLLOUT_FAILED = "RolloutFailed"
+
+
+def advance(s: Situation, status: ReleaseStatus) -> Step:
+    """The status as it should be now, what must be asked for that, and when to look again.
+
+    Deterministic in its arguments; calling it again with its own result changes nothing. A verdict
+    once given is never touched.
+    """
+    if status.completed_at is not None:
+        return Step(derive(s, status))
+    ended = _ended(s)
+    if ended is not None:
+        return _conclude(s, status, ended)
+    if s.spec.purpose == "Measure":
+        status = rollout.follow(s, status)
+        return _step(s, measuring.measure_adopted(s, status))
+    status = rollout.follow(s, status)
+    status = pods.count(s, status)
+    status = pods.latch_window(s, status)
+    status = signals.accumulate(s, status)
+    failed = _failed_rollout(s, status)
+    if failed is not None:
+        return _conclude(s, status, failed)
+    found = looks.judge(s, status)
+    if status.rollout.completed_at is None:
+        found.due.append(rollout.deadline(s))
+    fails_at = rollout.fails_at(s, status)
+    if fails_at is not None:
+        found.due.append(fails_at)
+    if status.window_from is not None and s.now < status.window_from:
+        found.due.append(status.window_from)
+    return _step(s, found)
+
+
+def _step(s: Situation, found: looks.Looking) -> Step:
+    if found.judgement is not None:
+        return _conclude(s, found.status, found.judgement)
+    due = min((d for d in found.due if d > s.now), default=None)
+    return Step(derive(s, found.status), tuple(found.ask), due)
+
+
+def _conclude(s: Situation, status: ReleaseStatus, judgement: Judgement) -> Step:
+    """Verdict, completion and conditions in one."""
+    rest = status.model_copy(update={"judgement": None})
+    room = MAX_STATUS_BYTES - len(derive(s, rest).model_dump_json(by_alias=True, exclude_none=True))
+    judgement = fit(judgement, room - len(judgement.message) - 512)
+    status = status.model_copy(
+        update={"judgement": judgement, "verdict": judgement.verdict, "completed_at": s.now}
+    )
+    return Step(derive(s, status))
+
+
+def _ended(s: Situation) -> Judgement | None:
+    """Whether something outside ended the release before its verdict."""
+    if s.superseded_by:
+        return Judgement(
+            verdict="Inconclusive",
+            reason="Superseded",
+            message=f"{s.superseded_by} replaced it before its verdict",
+        )
+    if s.view is None or s.view.workload.deleting:
+        return Judgement(
+            verdict="Inconclusive",
+            reason="WorkloadDeleted",
+            message=f"{s.spec.workload.kind} {s.spec.workload.name} was deleted before the verdict",
+        )
+    return None
+
+
+def _failed_rollout(s: Situation, status: ReleaseStatus) -> Judgement | None:
+    diagnosis = status.rollout.diagnosis
+    fails_at = rollout.fails_at(s, status)
+    if diagnosis and fails_at is not None and s.now >= fails_at:
+        pod = f" (pod {diagnosis.pod})" if diagnosis.pod else ""
+        return Judgement(
+            verdict="NotPromotable",
+            reason=ROLLOUT_FAILED,
+            message=f"the rollout failed: {diagnosis.cause}: {diagnosis.message}{pod}",
+        )
+    if status.rollout.completed_at is not None or s.now < rollout.deadline(s):
+        return None
+    reason, waiting = rollout.waiting_for(s, status)
+    paused = s.view is not None and s.view.workload.paused
+    if paused or reason == "ScaledToZero":
+        return Judgement(
+            verdict="Inconclusive",
+            reason="DeadlineExceeded" if paused else reason,
+            message=f"the rollout was not complete at its deadline: {waiting}",
+        )
+    return Judgement(
+        verdict="NotPromotable",
+        reason=ROLLOUT_FAILED,
+        message=f"the rollout was not complete at its deadline: {waiting}",
+    )

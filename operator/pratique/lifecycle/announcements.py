@@ -1,0 +1,107 @@
+"""What is told to the outside, derived from spec and status: after a kill the same list comes again."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Literal
+
+from ..resources.release import ReleaseSpec, ReleaseStatus
+
+
+@dataclass(frozen=True, slots=True)
+class Announcement:
+    """One Kubernetes Event; ``key`` is the same whenever it is derived again."""
+
+    key: str
+    type: Literal["Normal", "Warning"]
+    reason: str
+    action: str
+    message: str
+    at: datetime
+
+
+def announcements(spec: ReleaseSpec, status: ReleaseStatus) -> list[Announcement]:
+    """Every transition that the status tells of, oldest first."""
+    found = []
+    rollout = status.rollout
+    if rollout.diagnosis is not None:
+        found.append(
+            Announcement(
+                f"diagnosis/{rollout.diagnosis.cause}",
+                "Warning",
+                rollout.diagnosis.cause,
+                "Diagnose",
+                rollout.diagnosis.message,
+                rollout.diagnosis.since,
+            )
+        )
+    if rollout.completed_at is not None:
+        found.append(
+            Announcement(
+                "rolled-out",
+                "Normal",
+                "RolledOut",
+                "FollowRollout",
+                f"all {rollout.desired} pods run this version",
+                rollout.completed_at,
+            )
+        )
+    if status.completed_at is not None and status.judgement is not None:
+        judgement = status.judgement
+        found.append(
+            Announcement(
+                "verdict",
+                "Normal" if judgement.verdict == "Promotable" else "Warning",
+                judgement.verdict,
+                "Judge",
+                f"{judgement.reason}: {judgement.message}",
+                status.completed_at,
+            )
+        )
+    elif status.completed_at is not None:
+        found.append(
+            Announcement(
+                "measured",
+                "Normal",
+                "Measured",
+                "Measure",
+                "measured as a baseline for the next release",
+                status.completed_at,
+            )
+        )
+    elif spec.purpose == "Judge":
+        cause = spec.cause if spec.rollback_to is None else f"rollback to {spec.rollback_to}"
+        found.insert(
+            0,
+            Announcement(
+                "noticed",
+                "Normal",
+                "Noticed",
+                "Notice",
+                f"release {spec.number} of {spec.workload.kind} {spec.workload.name} ({cause})",
+                spec.noticed_at,
+            ),
+        )
+    return found
+
+
+def differs(before: ReleaseStatus, after: ReleaseStatus) -> bool:
+    """Whether the meaning changed, so that the status is worth a write."""
+    return _meaning(before) != _meaning(after)
+
+
+def _meaning(status: ReleaseStatus) -> tuple[object, ...]:
+    rollout = status.rollout
+    return (
+        status.phase,
+        status.verdict,
+        status.completed_at,
+        status.template_hash,
+        rollout.revision,
+        rollout.revision_object,
+        rollout.completed_at,
+        rollout.diagnosis.cause if rollout.diagnosis else None,
+        status.window_from,
+        [(c.type, c.status, c.reason) for c in status.conditions],
+    )

@@ -1,0 +1,47 @@
+"""What later releases need of an earlier one."""
+
+from __future__ import annotations
+
+from ..resources import conditions
+from ..resources.base import ObjectMeta
+from ..resources.release import BaselineObjective, ReleaseSpec, ReleaseStatus
+from .noticing import Known
+from .planning import indicator_hash
+
+
+def remember(metadata: ObjectMeta, spec: ReleaseSpec, status: ReleaseStatus) -> Known:
+    """The slim record of a Release."""
+    results = []
+    if status.verdict == "Promotable" and status.judgement:
+        results = status.judgement.results
+    elif status.measured:
+        results = status.measured
+    indicators = {o.name: o.indicator for o in spec.plan.objectives}
+    promotable = conditions.find(status.conditions, "Promotable")
+    return Known(
+        name=metadata.name,
+        number=spec.number,
+        uid=metadata.uid,
+        template_hash=status.template_hash or spec.template_hash,
+        parts=spec.parts,
+        images=tuple(spec.images),
+        workload_uid=spec.workload.uid,
+        revision=status.rollout.revision,
+        revision_object=status.rollout.revision_object,
+        noticed_at=spec.noticed_at,
+        completed=status.completed_at is not None,
+        verdict=status.verdict,
+        reason=promotable.reason if promotable else "Noticed",
+        measured=bool(status.measured),
+        rolled_out_at=status.rollout.completed_at,
+        values=tuple(
+            BaselineObjective(
+                name=r.name,
+                value=r.value,
+                samples=r.samples,
+                indicator_hash=indicator_hash(indicators[r.name]),
+            )
+            for r in results
+            if r.value is not None and r.name in indicators
+        ),
+    )

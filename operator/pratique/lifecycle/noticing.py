@@ -1,0 +1,168 @@
+"""Noticing: is what the workload runs now a new release, and what caused it?
+
+Identity is our own: a hash of the defaulted pod template and a number counted per workload. It does
+not ask Kubernetes' hashes, which a rollback reuses and a held rollout lacks.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any, Literal
+
+from ..resources.judgement import Verdict
+from ..resources.release import BaselineObjective, Cause, Image, TemplateParts
+from .view import Workload
+
+RESTARTED_AT = "kubectl.kubernetes.io/restartedAt"
+VERSION_LABEL = "app.kubernetes.io/version"
+
+
+@dataclass(frozen=True, slots=True)
+class Fingerprint:
+    """A pod template, told apart from others without keeping it."""
+
+    hash: str
+    parts: TemplateParts
+    images: tuple[Image, ...]
+    version: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Known:
+    """What noticing and baselines need of an earlier Release."""
+
+    name: str
+    number: int
+    uid: str
+    template_hash: str
+    parts: TemplateParts
+    images: tuple[Image, ...]
+    workload_uid: str
+    revision: str | None
+    revision_object: str | None
+    noticed_at: datetime
+    completed: bool
+    verdict: Verdict | None
+    reason: str
+    measured: bool
+    rolled_out_at: datetime | None
+    values: tuple[BaselineObjective, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Begin:
+    """A new release begins."""
+
+    number: int
+    cause: Cause
+    rollback_to: int | None
+    previous: str | None
+    purpose: Literal["Judge", "Measure"]
+
+
+@dataclass(frozen=True, slots=True)
+class Rebase:
+    """The template's hash changed, the version did not: the API server fills in new defaults."""
+
+    release: str
+
+
+def _digest(value: object, length: int = 16) -> str:
+    text = json.dumps(value, sort_keys=True, separators=(",", ":"), default=str)
+    return hashlib.sha256(text.encode()).hexdigest()[:length]
+
+
+def fingerprint(template: Mapping[str, Any]) -> Fingerprint:
+    """Hash a pod template as the API server gives it, whole and in parts."""
+    metadata = dict(template.get("metadata") or {})
+    annotations = dict(metadata.get("annotations") or {})
+    restart = annotations.pop(RESTARTED_AT, "")
+    metadata["annotations"] = annotations
+    metadata.pop("creationTimestamp", None)
+    spec = dict(template.get("spec") or {})
+    images: list[Image] = []
+    resources: list[Any] = []
+    for field in ("initContainers", "containers"):
+        bare = []
+        for container in spec.get(field) or []:
+            images.append(
+                Image(container=container.get("name", ""), image=container.get("image", ""))
+            )
+            resources.append([container.get("name"), container.get("resources")])
+            bare.append({k: v for k, v in container.items() if k not in ("image", "resources")})
+        spec[field] = bare
+    version = (metadata.get("labels") or {}).get(VERSION_LABEL) or _tag(
+        next((i.image for i in reversed(images)), "")
+    )
+    return Fingerprint(
+        hash=_digest({k: v for k, v in template.items() if k != "status"}, 40),
+        parts=TemplateParts(
+            resources=_digest(resources), restart=_digest(restart), rest=_digest([metadata, spec])
+        ),
+        images=tuple(images),
+        version=version[:63] if version else None,
+    )
+
+
+def _tag(image: str) -> str | None:
+    """The tag of an image reference, if it has one: host:5000/app:1.2@sha256:… → 1.2."""
+    last = image.partition("@")[0].rpartition("/")[2]
+    return last.partition(":")[2] or None
+
+
+def notice(
+    workload: Workload,
+    found: Fingerprint,
+    known: Sequence[Known],
+    *,
+    window: timedelta,
+    now: datetime,
+) -> Begin | Rebase | None:
+    """Decide whether a release begins. ``known`` are this workload's Releases by ascending number."""
+    if workload.deleting:
+        return None
+    if not known:
+        since = workload.rolled_out_since
+        adopted = since is not None and now - since > window
+        return Begin(1, "First", None, None, "Measure" if adopted else "Judge")
+    newest = known[-1]
+    if found.hash == newest.template_hash:
+        return None
+    settled = workload.observed_generation >= workload.generation and not workload.paused
+    if (
+        settled
+        and newest.revision is not None
+        and workload.revision == newest.revision
+        and workload.uid == newest.workload_uid
+    ):
+        return Rebase(newest.name)
+    cause, rollback_to = _cause(found, known)
+    return Begin(newest.number + 1, cause, rollback_to, newest.name, "Judge")
+
+
+def _cause(found: Fingerprint, known: Sequence[Known]) -> tuple[Cause, int | None]:
+    for earlier in reversed(known[:-1]):
+        if earlier.template_hash == found.hash:
+            return "Rollback", earlier.number
+    newest = known[-1]
+    if found.images != newest.images:
+        return "Image", None
+    if found.parts.rest != newest.parts.rest:
+        return "Config", None
+    if found.parts.resources != newest.parts.resources:
+        return "Resources", None
+    return "Restart", None
+
+
+def release_name(kind: str, name: str, number: int) -> str:
+    """``cart-7``, ``cart-sts-7``, ``cart-ds-7``; too long a name is cut and carries a short hash."""
+    middle = {"Deployment": "", "StatefulSet": "-sts", "DaemonSet": "-ds"}[kind]
+    full = f"{name}{middle}-{number}"
+    if len(full) <= 63:
+        return full
+    tail = f"-{_digest([kind, name], 8)}{middle}-{number}"
+    return name[: 63 - len(tail)].rstrip("-.") + tail

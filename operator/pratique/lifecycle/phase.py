@@ -1,0 +1,94 @@
+"""Phase and conditions: derived from what happened, never stored first."""
+
+from __future__ import annotations
+
+from ..resources import conditions
+from ..resources.conditions import Status
+from ..resources.release import Phase, ReleaseStatus
+from .looks import window_end
+from .rollout import waiting_for
+from .situation import Situation
+
+
+def phase(s: Situation, status: ReleaseStatus) -> Phase:
+    """Where the release is."""
+    if status.completed_at is not None:
+        return "Completed"
+    if s.spec.purpose == "Measure":
+        return "Measuring"
+    if status.rollout.completed_at is None:
+        return "RollingOut"
+    if status.window_from is None or s.now < status.window_from:
+        return "WarmingUp"
+    return "Evaluating"
+
+
+def derive(s: Situation, status: ReleaseStatus) -> ReleaseStatus:
+    """The status with its phase and conditions."""
+    now_in = phase(s, status)
+    wanted: list[tuple[str, Status, str, str]] = [
+        ("Ready", "True", "Processed", "the operator follows this release")
+    ]
+    wanted.append(("Promotable", *_promotable(s, status, now_in)))
+    if now_in != "Completed":
+        wanted.append(("Reconciling", "True", now_in, "the release is being judged"))
+    if s.superseded_by:
+        wanted.append(
+            ("Superseded", "True", "NewerRelease", f"{s.superseded_by} is newer; this record stays")
+        )
+    return status.model_copy(
+        update={
+            "phase": now_in,
+            "observed_generation": s.generation,
+            "conditions": conditions.merge(
+                status.conditions, wanted, generation=s.generation, now=s.now
+            ),
+        }
+    )
+
+
+def _promotable(s: Situation, status: ReleaseStatus, now_in: Phase) -> tuple[Status, str, str]:
+    if status.judgement is not None:
+        judgement = status.judgement
+        truth: Status = (
+            "True"
+            if judgement.verdict == "Promotable"
+            else "False"
+            if judgement.verdict == "NotPromotable"
+            else "Unknown"
+        )
+        return truth, judgement.reason, judgement.message
+    if now_in == "Completed":
+        got = [r for r in status.measured if r.value is not None]
+        return (
+            "Unknown",
+            "Adopted",
+            "it ran before a policy spoke of it: not judged, but measured as a baseline for the next "
+            f"release ({len(got)} of {len(s.spec.plan.objectives)} objectives had data)",
+        )
+    if now_in == "Measuring":
+        return "Unknown", "Measuring", "it ran before a policy spoke of it: being measured"
+    if now_in == "RollingOut":
+        return ("Unknown", *waiting_for(s, status))
+    if now_in == "WarmingUp":
+        begin = status.window_from
+        return (
+            "Unknown",
+            "WarmingUp",
+            f"the rollout is complete; the window begins at {begin:%H:%M:%S} UTC"
+            if begin
+            else "the rollout is complete; waiting for its pods to be warm",
+        )
+    end = window_end(s, status)
+    return "Unknown", "Evaluating", f"the window ends at {end:%H:%M:%S} UTC; {_figures(s, status)}"
+
+
+def _figures(s: Situation, status: ReleaseStatus) -> str:
+    if not status.looks:
+        return "no look yet"
+    look = status.looks[-1]
+    words = {"P": "passes", "W": "warns", "F": "fails", "U": "has no data"}
+    return "last look: " + ", ".join(
+        f"{o.name} {words.get(letter, letter)}"
+        for o, letter in zip(s.spec.plan.objectives, look.results, strict=False)
+    )

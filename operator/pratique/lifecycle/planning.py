@@ -1,0 +1,315 @@
+"""The plan: a policy with all its references resolved, as it stands when a release begins.
+
+From then on only the plan is read, so an edited policy concerns the next release.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Generic, TypeVar
+
+from ..judge.builtin import STAYS_UP
+from ..resources.base import format_duration
+from ..resources.indicator import ServiceLevelIndicatorSpec
+from ..resources.objective import IndicatorSource, ServiceLevelObjectiveSpec
+from ..resources.policy import Analysis, PolicyObjective
+from ..resources.provider import MetricsProviderSpec, MetricsProviderStatus
+from ..resources.release import (
+    Plan,
+    PlanAnalysis,
+    PlannedBaseline,
+    PlannedObjective,
+    ProviderPlan,
+)
+from .noticing import Known
+from .policies import Policy
+
+DEFAULT_SCRAPE_INTERVAL = timedelta(seconds=15)
+"""Used only where a provider neither declares an interval nor answered the probe."""
+
+DEFAULT_PROVIDER = "default"
+BASIS_KUBERNETES = "judged by Kubernetes' own signals only"
+MAX_PLAN_BYTES = 32 * 1024
+
+
+@dataclass(frozen=True, slots=True)
+class Provider:
+    """A MetricsProvider as it stands in the cluster."""
+
+    namespace: str
+    name: str
+    generation: int
+    spec: MetricsProviderSpec
+    status: MetricsProviderStatus | None
+
+    @property
+    def probed(self) -> bool:
+        """Whether this generation was probed at least once, with whichever outcome."""
+        return self.status is not None and self.status.observed_generation == self.generation
+
+    @property
+    def scrape_interval(self) -> timedelta | None:
+        """Declared, else measured."""
+        if self.spec.scrape_interval is not None:
+            return self.spec.scrape_interval
+        return self.status.scrape_interval if self.status else None
+
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True)
+class Named(Generic[T]):
+    """A namespaced document with its generation."""
+
+    namespace: str
+    name: str
+    generation: int
+    spec: T
+
+
+@dataclass(frozen=True, slots=True)
+class Library:
+    """Everything that a policy may refer to, by (namespace, name)."""
+
+    objectives: Mapping[tuple[str, str], Named[ServiceLevelObjectiveSpec]]
+    indicators: Mapping[tuple[str, str], Named[ServiceLevelIndicatorSpec]]
+    providers: Mapping[tuple[str, str], Provider]
+    namespace: str
+    """The library namespace, asked where nothing stands beside the policy."""
+
+    def find(self, kind: Mapping[tuple[str, str], T], namespace: str, name: str) -> T | None:
+        """Beside the user, else in the library namespace."""
+        return kind.get((namespace, name)) or kind.get((self.namespace, name))
+
+
+class Unresolved(Exception):  # noqa: N818 - an outcome of resolving, named as such
+    """The policy cannot be turned into a plan: which field, why, and the mend."""
+
+    def __init__(self, field: str, message: str, *, waiting: bool = False) -> None:
+        super().__init__(f"{field}: {message}")
+        self.field = field
+        self.message = message
+        self.waiting = waiting
+        """Only a question of moments: the provider was not probed yet."""
+
+
+def resolve(
+    policy: Policy,
+    library: Library,
+    *,
+    progress_deadline: float | None,
+    baselines: Sequence[PlannedBaseline] = (),
+) -> Plan:
+    """Resolve a policy in full, or raise Unresolved with the field's path and the mend."""
+    providers: list[ProviderPlan] = []
+    objectives: list[PlannedObjective] = []
+    for index, entry in enumerate(policy.spec.objectives):
+        objectives.append(
+            _objective(policy, library, entry, f"spec.objectives[{index}]", providers)
+        )
+    basis = None
+    if not policy.spec.objectives:
+        objectives = list(STAYS_UP)
+    if all(o.indicator.kubernetes for o in objectives):
+        basis = BASIS_KUBERNETES
+    plan = Plan(
+        policy=f"{policy.namespace}/{policy.name}",
+        policy_generation=policy.generation,
+        analysis=_analysis(policy.spec.analysis, progress_deadline),
+        providers=providers,
+        objectives=objectives,
+        basis=basis,
+        baselines=list(baselines),
+    )
+    size = len(plan.model_dump_json(by_alias=True, exclude_none=True))
+    if size > MAX_PLAN_BYTES:
+        raise Unresolved(
+            "spec.objectives",
+            f"the resolved plan has {size:,} bytes, more than {MAX_PLAN_BYTES:,}: use fewer "
+            "objectives or shorter queries",
+        )
+    return plan
+
+
+def _analysis(analysis: Analysis, progress_deadline: float | None) -> PlanAnalysis:
+    minutes = timedelta(minutes=1)
+    return PlanAnalysis(
+        warm_up=analysis.warm_up,
+        window=analysis.window,
+        interval=analysis.interval,
+        fail_after=analysis.fail_after,
+        rollout_deadline=analysis.rollout_deadline
+        or timedelta(seconds=progress_deadline or 600) + minutes,
+        deadline=analysis.deadline or analysis.warm_up + 2 * analysis.window + 5 * minutes,
+        fail_fast_after=analysis.fail_fast.after,
+    )
+
+
+def _objective(
+    policy: Policy,
+    library: Library,
+    entry: PolicyObjective,
+    field: str,
+    providers: list[ProviderPlan],
+) -> PlannedObjective:
+    namespace, source = policy.namespace, "inline"
+    if entry.ref:
+        found = library.find(library.objectives, policy.namespace, entry.ref)
+        if found is None:
+            raise Unresolved(
+                f"{field}.ref",
+                f"there is no ServiceLevelObjective {entry.ref!r} in namespace {policy.namespace} "
+                f"nor in {library.namespace}: apply it, or write the objective out here",
+            )
+        spec, namespace = found.spec, found.namespace
+        source = f"ServiceLevelObjective/{found.namespace}/{found.name}@{found.generation}"
+        field = f"{field} ({source}).spec"
+    else:
+        spec = entry.inline()
+    indicator, indicator_namespace = _indicator(
+        library, spec.indicator, namespace, f"{field}.indicator"
+    )
+    provider = None
+    if indicator.kubernetes is None:
+        provider = _provider(
+            policy, library, indicator, indicator_namespace, f"{field}.indicator", providers
+        )
+    return PlannedObjective(
+        name=entry.key,
+        source=source,
+        indicator=indicator,
+        pass_=spec.pass_,
+        warn=spec.warn,
+        min_requests=spec.min_requests,
+        provider=provider,
+    )
+
+
+def _indicator(
+    library: Library, source: IndicatorSource, namespace: str, field: str
+) -> tuple[ServiceLevelIndicatorSpec, str]:
+    if source.ref is None:
+        fields = {n: getattr(source, n) for n in ServiceLevelIndicatorSpec.model_fields}
+        return ServiceLevelIndicatorSpec.model_construct(**fields), namespace
+    found = library.find(library.indicators, namespace, source.ref)
+    if found is None:
+        raise Unresolved(
+            f"{field}.ref",
+            f"there is no ServiceLevelIndicator {source.ref!r} in namespace {namespace} nor in "
+            f"{library.namespace}: apply it, or write the indicator out here",
+        )
+    return found.spec, found.namespace
+
+
+def _provider(
+    policy: Policy,
+    library: Library,
+    indicator: ServiceLevelIndicatorSpec,
+    indicator_namespace: str,
+    field: str,
+    providers: list[ProviderPlan],
+) -> int:
+    if indicator.provider:
+        name, namespace, path = indicator.provider, indicator_namespace, f"{field}.provider"
+    else:
+        name = policy.spec.provider or DEFAULT_PROVIDER
+        namespace, path = policy.namespace, "spec.provider"
+    found = library.find(library.providers, namespace, name)
+    if found is None:
+        raise Unresolved(
+            path,
+            f"there is no MetricsProvider {name!r} in namespace {namespace} nor in "
+            f"{library.namespace}: apply one (its spec needs only a url), or name another",
+        )
+    if not found.probed:
+        raise Unresolved(
+            path, f"waiting for the first probe of {found.namespace}/{found.name}", waiting=True
+        )
+    if indicator.query and found.spec.scope.raw == "Deny":
+        raise Unresolved(
+            f"{field}.query",
+            f"MetricsProvider {found.namespace}/{found.name} takes no raw queries: use ratio or "
+            "latency, or let its owner set spec.scope.raw: Allow",
+        )
+    known = found.scrape_interval
+    _check_rhythm(policy.spec.analysis, known, f"{found.namespace}/{found.name}")
+    scrape = known or DEFAULT_SCRAPE_INTERVAL
+    planned = ProviderPlan(
+        namespace=found.namespace,
+        name=found.name,
+        scrape_interval=scrape,
+        delay=found.spec.delay if found.spec.delay is not None else 2 * scrape,
+        scope_label=found.spec.scope.label,
+    )
+    if planned not in providers:
+        providers.append(planned)
+    return providers.index(planned)
+
+
+def _check_rhythm(analysis: Analysis, scrape: timedelta | None, provider: str) -> None:
+    """Counts need two samples in each look and four in the window, or they say nothing."""
+    if scrape is None:
+        return
+    for field, value, times in (
+        ("interval", analysis.interval, 2),
+        ("window", analysis.window, 4),
+    ):
+        if value < times * scrape:
+            raise Unresolved(
+                f"spec.analysis.{field}",
+                f"{format_duration(value)} is too short: {provider} scrapes every "
+                f"{format_duration(scrape)}, so it must be at least "
+                f"{format_duration(times * scrape)}",
+            )
+
+
+def indicator_hash(indicator: ServiceLevelIndicatorSpec) -> str:
+    """What is measured, as 16 hex digits: values of equal hashes may be compared."""
+    what = indicator.model_dump_json(exclude={"description", "unit", "provider"})
+    return hashlib.sha256(what.encode()).hexdigest()[:16]
+
+
+def find_baselines(
+    policy: Policy, known: Sequence[Known], *, now: datetime
+) -> list[PlannedBaseline]:
+    """What a release that begins now is compared with, in the policy's order.
+
+    Only measured values of releases promotable by evidence, or adopted, are taken; the pods before
+    the rollout too only if their release was one of those, or was itself without a baseline.
+    """
+    found = []
+    for source in policy.spec.analysis.baseline:
+        if source == "LastPromotable":
+            good = next(
+                (k for k in reversed(known) if k.verdict == "Promotable" or k.measured), None
+            )
+            if good and good.values:
+                found.append(
+                    PlannedBaseline(source=source, release=good.name, values=list(good.values))
+                )
+        elif known:
+            before = known[-1]
+            fit = (
+                before.verdict == "Promotable"
+                or before.measured
+                or (before.verdict == "Inconclusive" and before.reason == "NoBaseline")
+            )
+            analysis = policy.spec.analysis
+            begin = now - analysis.window
+            if before.rolled_out_at is not None:
+                begin = max(begin, before.rolled_out_at + analysis.warm_up)
+            if fit and before.revision_object and now - begin >= analysis.interval:
+                found.append(
+                    PlannedBaseline(
+                        source=source,
+                        release=before.name,
+                        pod_pattern=f"{before.revision_object}-[a-z0-9]+",
+                        from_=begin,
+                        to=now,
+                    )
+                )
+    return found

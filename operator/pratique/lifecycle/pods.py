@@ -1,0 +1,55 @@
+"""Which pods are judged, and from which moment on each of them counts.
+
+A pod counts from the first grid point at which it has been Ready for the warm-up; the moment is
+latched, so a pod that turns unready later does not escape the judge.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from ..resources.release import Cohort, ReleaseStatus
+from . import grid
+from .rollout import current, own_pods
+from .situation import Situation
+
+MAX_PODS = 300
+"""More pods than this are not told apart; the first ones are judged, and the judgement says so."""
+
+
+def count(s: Situation, status: ReleaseStatus) -> ReleaseStatus:
+    """Add the pods that became Ready to the cohorts; none is ever taken away."""
+    revision = current(s, status)
+    if s.view is None or revision is None:
+        return status
+    known = {p for c in status.cohorts for p in c.pods}
+    by_moment: dict[datetime, list[str]] = {c.from_: list(c.pods) for c in status.cohorts}
+    analysis = s.spec.plan.analysis
+    prefix = f"{revision.name}-"
+    for pod in sorted(own_pods(s.view, revision), key=lambda p: (p.ready_since or s.now, p.name)):
+        short = pod.name.removeprefix(prefix)
+        if short in known or not pod.ready or pod.ready_since is None or len(known) >= MAX_PODS:
+            continue
+        start = grid.ceil(pod.ready_since + analysis.warm_up, analysis.interval)
+        by_moment.setdefault(start, []).append(short)
+        known.add(short)
+    cohorts = [Cohort(from_=at, pods=sorted(names)) for at, names in sorted(by_moment.items())]
+    return status if cohorts == status.cohorts else status.model_copy(update={"cohorts": cohorts})
+
+
+def counted(status: ReleaseStatus, since: datetime) -> tuple[str, ...]:
+    """Full names of the pods that count at least from ``since`` on."""
+    prefix = f"{status.rollout.revision_object}-"
+    return tuple(sorted(prefix + p for c in status.cohorts if c.from_ <= since for p in c.pods))
+
+
+def latch_window(s: Situation, status: ReleaseStatus) -> ReleaseStatus:
+    """Once the rollout is complete, fix when its window begins: when the last of its pods is warm."""
+    completed = status.rollout.completed_at
+    if completed is None or status.window_from is not None or not status.cohorts:
+        return status
+    begin = max(
+        grid.ceil(completed, s.spec.plan.analysis.interval),
+        max(c.from_ for c in status.cohorts),
+    )
+    return status.model_copy(update={"window_from": begin})

@@ -1,0 +1,131 @@
+"""Following the rollout: to its completion, which is latched, or to its failure."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+
+from ..resources.release import Diagnosis, ReleaseStatus, RolloutStatus
+from .diagnosis import Finding, diagnose
+from .situation import Situation
+from .view import Pod, Revision, View
+
+
+def current(s: Situation, status: ReleaseStatus) -> Revision | None:
+    """Kubernetes' own record of this release's version, once it is known beyond doubt."""
+    if s.view is None:
+        return None
+    latched = status.rollout.revision_object
+    if latched:
+        found = next((r for r in s.view.revisions if r.name == latched), None)
+        if found:
+            return found
+    workload, newest = s.view.workload, s.view.current
+    if newest is None or workload.observed_generation < workload.generation:
+        return None
+    if workload.paused and workload.updated == 0:
+        return None
+    if workload.revision is not None and workload.revision != str(newest.number):
+        return None  # one of the two watches is behind
+    return newest
+
+
+def own_pods(view: View, revision: Revision | None) -> list[Pod]:
+    """The pods of this release's version."""
+    if revision is None:
+        return []
+    return [p for p in view.pods if p.revision == revision.pod_hash]
+
+
+def follow(s: Situation, status: ReleaseStatus) -> ReleaseStatus:
+    """The rollout as seen now; completion and the diagnosis' begin are kept."""
+    if s.view is None:
+        return status
+    workload, before = s.view.workload, status.rollout
+    revision = current(s, status)
+    pods = own_pods(s.view, revision)
+    completed_at = before.completed_at
+    if completed_at is None and revision is not None and _complete(s.view):
+        completed_at = s.now
+    finding = diagnose(workload, pods)
+    if completed_at is not None and finding and not finding.runtime:
+        finding = None  # want of room for a later pod does not speak against the version
+    rollout = RolloutStatus(
+        revision=str(revision.number) if revision else before.revision,
+        revision_object=revision.name if revision else before.revision_object,
+        desired=workload.desired,
+        updated=workload.updated if revision else 0,
+        ready=sum(p.ready and not p.deleting for p in pods),
+        completed_at=completed_at,
+        diagnosis=_diagnosis(finding, before.diagnosis, s.now),
+    )
+    return status.model_copy(update={"rollout": rollout})
+
+
+def _complete(view: View) -> bool:
+    w = view.workload
+    return (
+        w.desired > 0
+        and not w.paused
+        and w.observed_generation >= w.generation
+        and w.updated == w.desired == w.total
+        and w.available >= w.desired
+    )
+
+
+def _diagnosis(
+    finding: Finding | None, before: Diagnosis | None, now: datetime
+) -> Diagnosis | None:
+    if finding is None:
+        return None
+    if before and before.cause == finding.cause:
+        # The first words stay: a restart count that grows is no new meaning.
+        return before
+    return Diagnosis(
+        cause=finding.cause,
+        message=finding.message[:1024],
+        pod=finding.pod,
+        container=finding.container,
+        definite=finding.definite,
+        since=now,
+    )
+
+
+def fails_at(s: Situation, status: ReleaseStatus) -> datetime | None:
+    """When the diagnosis, if it goes on, ends the release."""
+    diagnosis = status.rollout.diagnosis
+    if diagnosis is None or not diagnosis.definite:
+        return None
+    if diagnosis.cause == "ProgressDeadlineExceeded":
+        return diagnosis.since  # Kubernetes has waited already
+    return diagnosis.since + s.spec.plan.analysis.fail_fast_after
+
+
+def deadline(s: Situation) -> datetime:
+    """When a rollout that is not complete ends the release."""
+    return s.spec.noticed_at + s.spec.plan.analysis.rollout_deadline
+
+
+def waiting_for(s: Situation, status: ReleaseStatus) -> tuple[str, str]:
+    """(reason, sentence) while the rollout is not complete."""
+    rollout = status.rollout
+    if rollout.diagnosis:
+        left = fails_at(s, status)
+        when = f"; ends as not promotable at {_clock(left)} unless it goes" if left else ""
+        return "RollingOut", f"{rollout.diagnosis.cause}: {rollout.diagnosis.message}{when}"
+    if s.view and s.view.workload.paused:
+        return "RollingOut", "the workload is paused: kubectl rollout resume lets it go on"
+    if s.view and s.view.workload.desired == 0:
+        return (
+            "ScaledToZero",
+            "the workload is scaled to zero: it is judged when pods come, until "
+            f"{_clock(deadline(s))}",
+        )
+    return (
+        "RollingOut",
+        f"{rollout.ready} of {rollout.desired} pods of this version are ready; "
+        f"until {_clock(deadline(s))}",
+    )
+
+
+def _clock(moment: datetime) -> str:
+    return (moment + timedelta(milliseconds=500)).strftime("%H:%M:%S UTC")

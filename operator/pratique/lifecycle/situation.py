@@ -1,0 +1,100 @@
+"""What ``advance`` is given and what it gives back."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+
+from ..judge.samples import Missing, Sample
+from ..queries.questions import Provider, Question, Scope
+from ..resources.release import PlannedObjective, ReleaseSpec, ReleaseStatus
+from .view import View
+
+RETRY_AFTER = timedelta(seconds=5)
+"""How long after a provider's failure the same question is asked again."""
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """A question's sample and when it came."""
+
+    sample: Sample
+    at: datetime
+
+    def settled(self, now: datetime) -> bool:
+        """Whether asking again would give the same; a provider's failure stands only for moments."""
+        failed = isinstance(self.sample, Missing) and self.sample.reason == "ProviderError"
+        return not failed or now < self.at + RETRY_AFTER
+
+    @property
+    def trouble(self) -> bool:
+        """Whether the provider failed: to be asked again."""
+        return isinstance(self.sample, Missing) and self.sample.reason == "ProviderError"
+
+
+@dataclass(frozen=True)
+class Situation:
+    """One release, the cluster as seen now, and what the providers answered so far."""
+
+    name: str
+    namespace: str
+    generation: int
+    spec: ReleaseSpec
+    view: View | None
+    """None: the workload is gone."""
+    now: datetime
+    answers: Mapping[Question, Answer] = field(default_factory=dict)
+    superseded_by: str | None = None
+
+    def question(
+        self,
+        objective: PlannedObjective,
+        end: datetime,
+        span: timedelta,
+        *,
+        pods: tuple[str, ...] = (),
+        pod_pattern: str | None = None,
+    ) -> Question:
+        """The objective's indicator over (end − span, end], of these pods where it is told by pod."""
+        assert objective.provider is not None
+        planned = self.spec.plan.providers[objective.provider]
+        by_pod = objective.indicator.attribution == "Pod"
+        workload = self.spec.workload
+        before = next((b.pod_pattern for b in self.spec.plan.baselines if b.pod_pattern), None)
+        return Question(
+            indicator=objective.indicator,
+            provider=Provider(
+                planned.namespace,
+                planned.name,
+                planned.scope_label,
+                planned.scrape_interval.total_seconds(),
+            ),
+            scope=Scope(
+                namespace=self.namespace,
+                kind=workload.kind,
+                workload=workload.name,
+                release=self.name if objective.indicator.query else "",
+                version=self.spec.version or "",
+                pods=pods if by_pod else (),
+                pod_pattern=pod_pattern if by_pod else None,
+                baseline_pattern=before if objective.indicator.query else None,
+            ),
+            end=end,
+            span=span.total_seconds(),
+        )
+
+    def delay(self, objective: PlannedObjective) -> timedelta:
+        """How long after a moment all samples of it are there."""
+        if objective.provider is None:
+            return timedelta(0)
+        return self.spec.plan.providers[objective.provider].delay
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """The status as it should be, what to ask next, and when to look again at the latest."""
+
+    status: ReleaseStatus
+    ask: tuple[Question, ...] = ()
+    due: datetime | None = None
