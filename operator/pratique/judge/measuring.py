@@ -18,6 +18,7 @@ from .samples import Buckets, Counts, Missing, Sample, Value
 RATIO = "ratio"
 SECONDS = "s"
 SIGNAL_UNITS = {"Restarts": "restarts", "OOMKills": "OOM kills", "UnreadyShare": "share"}
+_CAME = {Counts: "counts", Buckets: "a histogram", Value: "a single value"}
 _MOST = 2**63
 """More events than this nobody counted."""
 
@@ -60,13 +61,22 @@ def measure(indicator: ServiceLevelIndicatorSpec, sample: Sample) -> Measured | 
         case Buckets() if indicator.latency:
             return _flaw(sample) or _latency(indicator.latency, sample)
         case Value() if indicator.query:
-            return _finite(sample) or Measured(sample.value, indicator.unit)
+            return _finite(sample) or Measured(sample.value, unit_of(indicator))
         case Value() if indicator.kubernetes:
             return _finite(sample) or _signal(indicator.kubernetes, sample.value)
     return Missing(
         "UnexpectedSample",
-        f"{type(sample).__name__.lower()} came where the indicator measures something else",
+        f"{_CAME[type(sample)]} came where the indicator wants something else",
     )
+
+
+def unit_of(indicator: ServiceLevelIndicatorSpec) -> str | None:
+    """The unit of its values, known before anything was measured."""
+    if indicator.kubernetes:
+        return SIGNAL_UNITS[indicator.kubernetes.signal]
+    if indicator.query:
+        return indicator.unit
+    return SECONDS if indicator.latency and indicator.latency.quantile is not None else RATIO
 
 
 def _share(counts: Counts) -> Measured | Missing:

@@ -16,7 +16,7 @@ from ..resources.objective import Result
 from ..resources.release import PlannedObjective
 from . import sentences
 from .comparing import change_percent
-from .measuring import Measured, measure
+from .measuring import Measured, measure, unit_of
 from .numbers import clip
 from .points import Assessment, assess
 from .samples import Missing, Sample
@@ -180,14 +180,14 @@ def _result(
     message: str,
 ) -> ObjectiveResult:
     """Without the value: what is no evidence must not become somebody's baseline."""
-    query = evidence.query
+    query, unit = evidence.query, unit_of(objective.indicator)
     return ObjectiveResult(
         name=objective.name,
         result=result,
         reason=reason,
         message=message,
-        unit=measured.unit if measured else None,
-        bound=sentences.bounds_text(objective.pass_, measured.unit if measured else None),
+        unit=unit,
+        bound=sentences.bounds_text(objective.pass_, unit),
         samples=measured.samples if measured else None,
         provider=clip(evidence.provider, 512) if evidence.provider else None,
         query=query if query and len(query) <= _QUERY else None,

@@ -130,16 +130,35 @@ def pool(samples: Iterable[Sample]) -> Sample:
         if isinstance(sample, Missing):
             if isinstance(total, Missing):
                 total = sample
-        elif isinstance(total, Missing) or isinstance(sample, Value):
+        elif _negative(sample):
+            return Missing(
+                "NegativeValue",
+                "a count came out below zero, so the window's sum cannot be trusted",
+            )
+        elif isinstance(total, Missing) or (isinstance(total, Value) and isinstance(sample, Value)):
             total = sample
         elif isinstance(total, Counts) and isinstance(sample, Counts):
             total = Counts(total.part + sample.part, total.total + sample.total)
         elif isinstance(total, Buckets) and isinstance(sample, Buckets):
-            if total.edges != sample.edges:
+            if total.edges != sample.edges or len(total.counts) != len(sample.counts):
                 return Missing(
                     "MismatchedBuckets",
                     "the histogram's bucket edges changed within the window, so its counts cannot be added",
                 )
             counts = tuple(a + b for a, b in zip(total.counts, sample.counts, strict=True))
             total = Buckets(total.edges, counts)
+        else:
+            return Missing(
+                "UnexpectedSample", "counts, histograms and single values came for one indicator"
+            )
     return total
+
+
+def _negative(sample: Counts | Buckets | Value) -> bool:
+    """Whether it holds a count below zero, which a sum would hide."""
+    match sample:
+        case Counts(part, total):
+            return part < 0 or total < 0
+        case Buckets(_, counts):
+            return any(c < 0 for c in counts)
+    return False

@@ -17,7 +17,7 @@ from ..resources.indicator import Matcher, Series, ServiceLevelIndicatorSpec
 from ..resources.judgement import Window
 from ..resources.objective import Bound, ChangeComparison, Comparison
 from .comparing import Interval, Outcome, change_percent, said
-from .measuring import Measured
+from .measuring import Measured, unit_of
 from .numbers import change, clip, exact, exact_change, quantity, signed
 from .points import Assessment, Finding
 
@@ -28,6 +28,7 @@ SUMMARY = 2048
 BOUND = 256
 """A result's bound has at most so many characters."""
 _SUBJECT = 200
+_HAD = "the pods had"
 _SIGNS = {"lt": "<", "lte": "≤", "gt": ">", "gte": "≥", "eq": "="}
 _BROKEN = {
     "lt": "not below the bound of",
@@ -105,7 +106,7 @@ def subject(indicator: ServiceLevelIndicatorSpec) -> str:
         return f"the share of requests within {format_duration(latency.threshold)} ({name}) is"
     if indicator.kubernetes:
         share = indicator.kubernetes.signal == "UnreadyShare"
-        return "the share of time that pods were not Ready is" if share else "the pods had"
+        return "the share of time that pods were not Ready is" if share else _HAD
     return "the query's value is"
 
 
@@ -178,24 +179,20 @@ def judged(
     verdict = _verdict(assessment, measured, baseline)
     if verdict:
         parts[0] += f": {verdict}"
+    parts += _bracketed(measured, assessment.reason)
     parts += _asides(assessment, unit, no_baseline)
-    if baseline is not None and not _compared(assessment):
+    told = _told(assessment)
+    if baseline is not None and (told is None or told.change is None):
         parts.append(_shown(measured, baseline))
-    if measured.edges is not None:
-        parts.append(_edges(measured.edges))
-    elif measured.bracket is not None:
-        parts.append("it lies beyond the histogram's last edge")
-    if assessment.reason == "ThresholdBetweenBuckets":
-        parts.append("choose one of these edges as the threshold")
-    elif assessment.reason == "QuantileBeyondBuckets":
-        parts.append("let the histogram have an edge beyond the bound, or choose a lower bound")
     parts.append(rests_on(measured, window))
     return _sentence("; ".join(parts))
 
 
 def unmeasured(indicator: ServiceLevelIndicatorSpec, message: str, window: Window) -> str:
     """The sentence of an objective for which nothing was measured."""
-    what = subject(indicator).removesuffix(" is").replace("the pods had", "what the pods had")
+    what = subject(indicator).removesuffix(" is")
+    if what == _HAD:
+        what = f"the pods' {unit_of(indicator)}"
     return _sentence(
         f"{what} could not be measured: {message.rstrip('. ')}; {rests_on(None, window)}"
     )
@@ -250,19 +247,24 @@ def _numbers(assessment: Assessment) -> list[float]:
     return found
 
 
+def _told(assessment: Assessment) -> Finding | None:
+    """The entry that the sentence explains: with a warning, the one of ``pass`` that was missed."""
+    if assessment.result != "Warn":
+        return assessment.deciding
+    missed = [f for f in assessment.passes if f.outcome is Outcome.BROKEN]
+    return min(missed, key=lambda f: f.broken, default=None)
+
+
 def _verdict(assessment: Assessment, measured: Measured, baseline: tuple[float, str] | None) -> str:
     unit, interval = measured.unit, measured.interval
-    deciding = assessment.deciding
+    deciding, told = assessment.deciding, _told(assessment)
     if deciding is None or interval is None:
-        return "no bounds are said" if assessment.reason == "NoBounds" else ""
+        return "no bounds are said"
+    text = _finding(told, unit, interval, baseline) if told else ""
     if assessment.result != "Warn":
-        return _finding(deciding, unit, interval, baseline)
-    missed = [f for f in assessment.passes if f.outcome is Outcome.BROKEN]
+        return text
     within = f"within the warning bound {bound_text(deciding.bound, unit)}"
-    if not missed:
-        return within
-    nearest = min(missed, key=lambda f: f.broken)
-    return f"{_finding(nearest, unit, interval, baseline)}, but {within}"
+    return f"{text}, but {within}" if text else within
 
 
 def _finding(
@@ -318,15 +320,6 @@ def _change_text(interval: Interval, was: float, beside: Sequence[float] = ()) -
     return ("at least " if interval[0] != interval[1] else "") + change(percent, beside=beside)
 
 
-def _compared(assessment: Assessment) -> bool:
-    """Whether the sentence has named the baseline already."""
-    told = {assessment.deciding} if assessment.result != "Warn" else set()
-    if assessment.result == "Warn":
-        missed = [f for f in assessment.passes if f.outcome is Outcome.BROKEN]
-        told = {min(missed, key=lambda f: f.broken)} if missed else set()
-    return any(f is not None and f.change is not None for f in told)
-
-
 def _shown(measured: Measured, baseline: tuple[float, str]) -> str:
     """The baseline where no bound speaks of it."""
     was, release = baseline
@@ -361,6 +354,14 @@ def _asides(assessment: Assessment, unit: str | None, no_baseline: str) -> list[
     return asides
 
 
-def _edges(edges: tuple[float, float]) -> str:
-    low, high = (exact(e, "s") if math.isfinite(e) else "+Inf" for e in edges)
-    return f"the threshold lies between the histogram's edges {low} and {high}"
+def _bracketed(measured: Measured, reason: str) -> list[str]:
+    """Why the value is known no better, and the mend where that was in the way."""
+    if measured.bracket is None:
+        return []
+    if measured.edges is None:
+        text = "it lies beyond the histogram's last edge"
+        mend = "give the histogram an edge above the bound, or bound a lower quantile"
+        return [f"{text}: {mend}" if reason == "QuantileBeyondBuckets" else text]
+    low, high = (exact(e, "s") if math.isfinite(e) else "+Inf" for e in measured.edges)
+    text = f"the threshold lies between the histogram's edges {low} and {high}"
+    return [f"{text}: choose an edge" if reason == "ThresholdBetweenBuckets" else text]
