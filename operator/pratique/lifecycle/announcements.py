@@ -36,7 +36,7 @@ def announcements(spec: ReleaseSpec, status: ReleaseStatus) -> list[Announcement
                 rollout.diagnosis.since,
             )
         )
-    if rollout.completed_at is not None:
+    if rollout.completed_at is not None and spec.purpose == "Judge":
         found.append(
             Announcement(
                 "rolled-out",

@@ -80,9 +80,7 @@ def judge(s: Situation, status: ReleaseStatus) -> Looking:
         found.judgement = early_verdict
     elif end is not None and complete and ends and ends[-1] == end:
         found.judgement = _final(s, found, samples, baselines, s.now)
-    else:
-        return _late(s, found, ends)
-    return found
+    return found if found.judgement is not None else _late(s, found, ends)
 
 
 def window_end(s: Situation, status: ReleaseStatus) -> datetime | None:
