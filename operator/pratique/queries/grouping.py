@@ -1,0 +1,257 @@
+"""Many questions as few queries: equal counters merged, split by size, and the answers dealt back.
+
+Pure: who asks the queries and what may go wrong then is the adapter's (``sources.answers``).
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from urllib.parse import quote_plus
+
+from ..judge.samples import Missing, Sample
+from . import dealing, promql, singles
+from .counting import growth
+from .errors import Unasked
+from .needs import Counter, Member, Need, Values, needs
+from .questions import Provider, Question
+from .vectors import Vector
+
+MAX_ENCODED = 6500
+"""Characters of an expression in a URL: common servers and proxies take 8 kB with all the rest."""
+
+
+@dataclass(frozen=True, slots=True)
+class Query:
+    """One question to one provider, as it goes out."""
+
+    provider: Provider
+    expr: str
+    time: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Batch:
+    """One query for some members of one counter."""
+
+    counter: Counter
+    members: tuple[Member, ...]
+
+    @property
+    def query(self) -> Query:
+        """Counts of all, and who had resets."""
+        c = self.counter
+        expr = promql.counts(_series(c, self.members), c.span, c.look_back, c.by, c.le)
+        return Query(c.provider, expr, c.end)
+
+    def read(self, vector: Vector) -> Tally:
+        """Counts by member and le, and the members that are to be counted from raw samples."""
+        tally = Tally()
+        for row in vector:
+            values = tuple(row.labels.get(label, "") for label in self.counter.by)
+            if promql.RESET_TAG in row.labels:
+                tally.resets.add(values)
+            else:
+                tally.add(values, row.labels.get("le", ""), row.value)
+        return tally
+
+    def raw(self, resets: Iterable[Values]) -> tuple[Query, ...]:
+        """Queries for the samples themselves of these members."""
+        c = self.counter
+
+        def expr(members: tuple[Member, ...]) -> str:
+            return promql.raw(_series(c, members), c.span, c.look_back)
+
+        chosen = [Member(values) for values in resets]
+        return tuple(
+            Query(c.provider, expr(chunk), c.end) for chunk in _chunks(c, chosen, expr, copies=1)
+        )
+
+    def recount(self, tally: Tally, answers: Iterable[Vector]) -> Tally:
+        """The tally with the members that had resets counted from their samples."""
+        c = self.counter
+        end = c.end.timestamp()
+        counts = {v: les for v, les in tally.counts.items() if v not in tally.resets}
+        exact = Tally(counts)
+        for row in (row for vector in answers for row in vector):
+            values = tuple(row.labels.get(label, "") for label in c.by)
+            grown = growth(row.samples, end - c.span, end)
+            if grown is not None and values in tally.resets:
+                exact.add(values, row.labels.get("le", ""), grown)
+        return exact
+
+
+@dataclass
+class Tally:
+    """Counts by member and le ("" where there is none), while they are gathered."""
+
+    counts: dict[Values, dict[str, float]] = field(default_factory=dict)
+    resets: set[Values] = field(default_factory=set)
+
+    def add(self, values: Values, le: str, count: float) -> None:
+        """Add to a member's count."""
+        les = self.counts.setdefault(values, {})
+        les[le] = les.get(le, 0.0) + count
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What to ask for some questions, and who needs what of it."""
+
+    settled: Mapping[Question, Sample]
+    """Answered without asking."""
+    batches: tuple[Batch, ...]
+    singles: tuple[Query, ...]
+    """Raw expressions, asked as they are."""
+    _counted: tuple[tuple[Question, tuple[Need, ...]], ...]
+    _raw: tuple[tuple[Question, Query], ...]
+
+    def deal(
+        self,
+        tallies: Mapping[Batch, Tally | Missing],
+        vectors: Mapping[Query, Vector | Missing],
+    ) -> dict[Question, Sample]:
+        """Every question's sample, from what each batch and single gave."""
+        out = dict(self.settled)
+        pooled, failed = _pooled(tallies)
+        for question, wanted in self._counted:
+            found = [failed.get((n.counter, m)) for n in wanted for m in n.members]
+            trouble = next((f for f in found if f is not None), None)
+            if trouble is not None:
+                out[question] = trouble
+                continue
+            shares = [_share(n, pooled.get(n.counter, {})) for n in wanted]
+            out[question] = dealing.sample(question, shares)
+        for question, query in self._raw:
+            vector = vectors[query]
+            out[question] = (
+                vector if isinstance(vector, Missing) else dealing.value(question, vector)
+            )
+        return out
+
+
+def plan(questions: Iterable[Question]) -> Plan:
+    """Few queries for many questions; raises ValueError for indicators that ask no provider."""
+    settled: dict[Question, Sample] = {}
+    counted: list[tuple[Question, tuple[Need, ...]]] = []
+    raw: list[tuple[Question, Query]] = []
+    wanted: dict[Counter, dict[Member, None]] = {}
+    for question in dict.fromkeys(questions):
+        if question.indicator.kubernetes:
+            raise ValueError("kubernetes indicators are not asked of a metrics provider")
+        try:
+            if question.indicator.query:
+                expr = singles.expression(question)
+                raw.append((question, Query(question.provider, expr, question.end)))
+                continue
+            found = needs(question)
+        except Unasked as answer:
+            settled[question] = answer.missing
+            continue
+        counted.append((question, found))
+        for need in found:
+            wanted.setdefault(need.counter, {}).update(dict.fromkeys(need.members))
+    batches = tuple(b for c, members in wanted.items() for b in _batches(c, members))
+    queries = tuple(dict.fromkeys(query for _, query in raw))
+    return Plan(settled, batches, queries, tuple(counted), tuple(raw))
+
+
+def _batches(counter: Counter, members: Iterable[Member]) -> Iterator[Batch]:
+    def expr(chunk: tuple[Member, ...]) -> str:
+        return Batch(counter, chunk).query.expr
+
+    for chunk in _chunks(counter, members, expr, copies=4):
+        yield Batch(counter, chunk)
+
+
+def _chunks(
+    counter: Counter,
+    members: Iterable[Member],
+    expr: Callable[[tuple[Member, ...]], str],
+    copies: int,
+) -> Iterator[tuple[Member, ...]]:
+    """Members in as few parts as fit a URL; ``copies`` of the selector stand in the expression.
+
+    Sizes are estimated from above, one member after the other, so that this stays linear.
+    """
+    ordered = sorted(members, key=lambda m: (m.pattern, m.values))
+    if not ordered:
+        return
+    fixed = len(quote_plus(expr(()))) + copies * 30 * len(counter.by)
+    budget = max(200, (MAX_ENCODED - fixed) // copies)
+    chunk: list[Member] = []
+    seen: set[tuple[int, str]] = set()
+    used = 0
+    for member in ordered:
+        cost, stems = _cost(member, seen)
+        if chunk and used + cost > budget:
+            yield tuple(chunk)
+            chunk, used, seen = [], 0, set()
+            cost, stems = _cost(member, seen)
+        chunk.append(member)
+        seen |= stems
+        used += cost
+    yield tuple(chunk)
+
+
+def _cost(member: Member, seen: set[tuple[int, str]]) -> tuple[int, set[tuple[int, str]]]:
+    """Characters in the URL that the member adds, and the stems that it brings."""
+    cost, stems = 0, set()
+    for place, value in enumerate(member.values):
+        if member.pattern and place == len(member.values) - 1:
+            cost += len(quote_plus(promql.escape(value))) + 20
+            continue
+        stem, _, tail = value.rpartition("-")
+        if (place, value) in seen:
+            continue
+        cost += len(quote_plus(promql.escape(promql.re2(tail)))) + 3
+        if (place, stem) not in seen:
+            cost += len(quote_plus(promql.escape(promql.re2(stem)))) + 10
+        stems |= {(place, stem), (place, value)}
+    return cost, stems
+
+
+def _series(counter: Counter, members: Iterable[Member]) -> str:
+    """The selector of a counter's series of these members."""
+    return promql.choose(
+        counter.metric, counter.by, [(m.values, m.pattern) for m in members], counter.matchers
+    )
+
+
+def _pooled(
+    tallies: Mapping[Batch, Tally | Missing],
+) -> tuple[dict[Counter, dict[Values, dict[str, float]]], dict[tuple[Counter, Member], Missing]]:
+    """Each counter's members over all its batches, and the members whose batch failed.
+
+    A pattern's batch may tell of a pod that another batch names: both saw the same, one stands.
+    """
+    pooled: dict[Counter, dict[Values, dict[str, float]]] = {}
+    failed: dict[tuple[Counter, Member], Missing] = {}
+    for batch, tally in tallies.items():
+        if isinstance(tally, Missing):
+            failed |= {(batch.counter, member): tally for member in batch.members}
+        else:
+            pooled.setdefault(batch.counter, {}).update(tally.counts)
+    return pooled, failed
+
+
+def _share(
+    need: Need, counts: Mapping[Values, Mapping[str, float]]
+) -> dict[Values, Mapping[str, float]]:
+    """What of a counter belongs to a need's members."""
+    share: dict[Values, Mapping[str, float]] = {}
+    for member in need.members:
+        if not member.pattern:
+            if member.values in counts:
+                share[member.values] = counts[member.values]
+            continue
+        *place, pattern = member.values
+        expression = re.compile(pattern)
+        share |= {
+            values: les
+            for values, les in counts.items()
+            if list(values[:-1]) == place and expression.fullmatch(values[-1])
+        }
+    return share

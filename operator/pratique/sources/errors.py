@@ -1,0 +1,23 @@
+"""What may go wrong with a provider. Messages are for people and hold no secret and no query."""
+
+from __future__ import annotations
+
+
+class SourceError(Exception):
+    """The provider gave no usable answer."""
+
+    def __init__(self, message: str) -> None:
+        super().__init__(message)
+        self.message = message
+
+
+class Unavailable(SourceError):  # noqa: N818 — its base says Error
+    """Unreachable, slow, overloaded or closed to us: the same query may be answered later."""
+
+
+class Rejected(SourceError):  # noqa: N818 — its base says Error
+    """The provider says that the query is wrong: asking it again is of no use."""
+
+
+class Malformed(SourceError):  # noqa: N818 — its base says Error
+    """What answered does not speak Prometheus' query API: a login page, a redirect, a proxy."""
