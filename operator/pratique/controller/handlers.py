@@ -72,6 +72,10 @@ def registry(store: Store, wake: Callable[[Key], None]) -> kopf.OperatorRegistry
     """One handler a kind; a fresh registry each time, so that nothing is global."""
     made = kopf.OperatorRegistry()
 
+    @kopf.on.login(registry=made)
+    def credentials(**given: Any) -> kopf.ConnectionInfo | None:
+        return kopf.login_with_service_account(**given) or kopf.login_with_kubeconfig(**given)
+
     def follow(group: str, version: str, plural: str) -> None:
         @kopf.on.event(group, version, plural, registry=made, id=f"follow-{plural}")
         async def taken(event: Any, body: kopf.Body, **_: Any) -> None:
