@@ -84,6 +84,7 @@ def fingerprint(template: Mapping[str, Any]) -> Fingerprint:
     metadata["annotations"] = annotations
     metadata.pop("creationTimestamp", None)
     spec = dict(template.get("spec") or {})
+    main = next((c.get("image", "") for c in spec.get("containers") or []), "")
     images: list[Image] = []
     resources: list[Any] = []
     for field in ("initContainers", "containers"):
@@ -95,9 +96,7 @@ def fingerprint(template: Mapping[str, Any]) -> Fingerprint:
             resources.append([container.get("name"), container.get("resources")])
             bare.append({k: v for k, v in container.items() if k not in ("image", "resources")})
         spec[field] = bare
-    version = (metadata.get("labels") or {}).get(VERSION_LABEL) or _tag(
-        next((i.image for i in reversed(images)), "")
-    )
+    version = (metadata.get("labels") or {}).get(VERSION_LABEL) or _tag(main)
     return Fingerprint(
         hash=_digest({k: v for k, v in template.items() if k != "status"}, 40),
         parts=TemplateParts(
