@@ -13,6 +13,7 @@ from typing import Generic, TypeVar
 
 from ..judge.builtin import STAYS_UP
 from ..resources.base import format_duration
+from ..resources.bounds import check_bounds
 from ..resources.indicator import ServiceLevelIndicatorSpec
 from ..resources.objective import IndicatorSource, ServiceLevelObjectiveSpec
 from ..resources.policy import Analysis, PolicyObjective
@@ -33,6 +34,7 @@ DEFAULT_SCRAPE_INTERVAL = timedelta(seconds=15)
 DEFAULT_PROVIDER = "default"
 BASIS_KUBERNETES = "judged by Kubernetes' own signals only"
 MAX_PLAN_BYTES = 32 * 1024
+MAX_PROVIDERS = 16
 
 
 @dataclass(frozen=True, slots=True)
@@ -178,6 +180,10 @@ def _objective(
         provider = _provider(
             policy, library, indicator, indicator_namespace, f"{field}.indicator", providers
         )
+    try:
+        check_bounds(indicator, spec.pass_, spec.warn)
+    except ValueError as problem:  # a reference hid from the bounds what is measured
+        raise Unresolved(f"{field}.pass", str(problem)) from None
     return PlannedObjective(
         name=entry.key,
         source=source,
@@ -246,6 +252,10 @@ def _provider(
         scope_label=found.spec.scope.label,
     )
     if planned not in providers:
+        if len(providers) >= MAX_PROVIDERS:
+            raise Unresolved(
+                path, f"{name!r} is one provider too many: a policy may ask {MAX_PROVIDERS} of them"
+            )
         providers.append(planned)
     return providers.index(planned)
 
