@@ -1,0 +1,333 @@
+"""From a policy to a plan: references, refusals with their mend, rhythm, size; and baselines."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import Any
+
+import pytest
+
+from pratique.lifecycle.planning import (
+    BASIS_KUBERNETES,
+    Library,
+    Unresolved,
+    find_baselines,
+    indicator_hash,
+    resolve,
+)
+from pratique.lifecycle.policies import Policy
+from pratique.resources.indicator import ServiceLevelIndicatorSpec
+from pratique.resources.release import Plan
+from unit.lifecycle.builders import (
+    ERRORS,
+    FAST,
+    HEAP,
+    LIBRARY,
+    NAMESPACE,
+    RESTARTS,
+    at,
+    known,
+    library,
+    policy,
+    provider,
+)
+
+SPEC_OF_FAST = {k: FAST[k] for k in ("indicator", "pass")}
+
+
+def planned(of: Policy, lib: Library | None = None) -> Plan:
+    return resolve(of, lib or library(), progress_deadline=600)
+
+
+def refusal(of: Policy, lib: Library | None = None) -> Unresolved:
+    with pytest.raises(Unresolved) as caught:
+        planned(of, lib)
+    return caught.value
+
+
+# References
+
+
+def test_what_stands_beside_the_policy_beats_the_library() -> None:
+    slow = {**SPEC_OF_FAST, "pass": [{"value": {"lte": 9.0}}]}
+    both = {(NAMESPACE, "fast"): SPEC_OF_FAST, (LIBRARY, "fast"): slow}
+    [found] = planned(policy([{"ref": "fast"}]), library(objectives=both)).objectives
+    assert found.source == f"ServiceLevelObjective/{NAMESPACE}/fast@1"
+    assert found.pass_[0].value is not None
+    assert found.pass_[0].value.lte == 0.3
+
+
+def test_the_library_supplies_what_is_not_beside_the_policy() -> None:
+    lib = library(objectives={(LIBRARY, "fast"): SPEC_OF_FAST})
+    [found] = planned(policy([{"ref": "fast", "name": "quick"}]), lib).objectives
+    assert (found.name, found.source) == ("quick", f"ServiceLevelObjective/{LIBRARY}/fast@1")
+
+
+def test_an_objective_of_another_namespace_is_not_found() -> None:
+    lib = library(objectives={("elsewhere", "fast"): SPEC_OF_FAST})
+    assert refusal(policy([{"ref": "fast"}]), lib).field == "spec.objectives[0].ref"
+
+
+def test_an_indicator_is_looked_up_beside_the_objective_that_names_it() -> None:
+    by_ref = {"indicator": {"ref": "latency"}, "pass": [{"value": {"lte": 1.0}}]}
+    elsewhere = {"latency": {"histogram": "other_seconds", "quantile": 0.5}}
+    lib = library(
+        objectives={(LIBRARY, "fast"): by_ref},
+        indicators={(NAMESPACE, "latency"): elsewhere, (LIBRARY, "latency"): FAST["indicator"]},
+    )
+    [found] = planned(policy([{"ref": "fast"}]), lib).objectives
+    assert found.indicator == ServiceLevelIndicatorSpec.model_validate(FAST["indicator"])
+
+
+@pytest.mark.parametrize(
+    ("entry", "field", "mend"),
+    [
+        ({"ref": "gone"}, "spec.objectives[0].ref", "apply it, or write the objective out"),
+        (
+            {"name": "x", "indicator": {"ref": "gone"}, "pass": [{"value": {"lte": 1}}]},
+            "spec.objectives[0].indicator.ref",
+            "apply it, or write the indicator out",
+        ),
+        (
+            {**FAST, "indicator": {**FAST["indicator"], "provider": "gone"}},
+            "spec.objectives[0].indicator.provider",
+            "apply one",
+        ),
+    ],
+)
+def test_an_unknown_reference_names_the_field_and_the_mend(
+    entry: dict[str, Any], field: str, mend: str
+) -> None:
+    problem = refusal(policy([entry]))
+    assert problem.field == field
+    assert "'gone'" in problem.message
+    assert mend in problem.message
+    assert not problem.waiting
+
+
+def test_a_referenced_objectives_own_unknown_reference_is_told_with_its_place() -> None:
+    by_ref = {"indicator": {"ref": "gone"}, "pass": [{"value": {"lte": 1.0}}]}
+    problem = refusal(policy([{"ref": "fast"}]), library(objectives={(LIBRARY, "fast"): by_ref}))
+    assert problem.field == (
+        f"spec.objectives[0] (ServiceLevelObjective/{LIBRARY}/fast@1).spec.indicator.ref"
+    )
+
+
+def test_an_unknown_default_provider_is_the_policys_field() -> None:
+    problem = refusal(policy([FAST]), library(provider("other")))
+    assert problem.field == "spec.provider"
+    assert "'default'" in problem.message
+
+
+def test_bounds_are_checked_against_the_indicator_that_a_reference_leads_to() -> None:
+    # A share is at most 1, so "at most 5" could never fail.
+    entry = {"name": "errors", "indicator": {"ref": "share"}, "pass": [{"value": {"lte": 5}}]}
+    lib = library(indicators={(LIBRARY, "share"): ERRORS["indicator"]})
+    problem = refusal(policy([entry]), lib)
+    assert problem.field == "spec.objectives[0].pass"
+    assert "write 5 % as 0.05" in problem.message
+
+
+# Providers
+
+
+def test_providers_are_planned_once_and_told_by_index() -> None:
+    lib = library(provider("default"), provider("second", delay="5s"))
+    second = {**ERRORS, "indicator": {**ERRORS["indicator"], "provider": "second"}}
+    plan = planned(policy([FAST, second, {**FAST, "name": "fast-2"}]), lib)
+    assert [o.provider for o in plan.objectives] == [0, 1, 0]
+    assert [(p.name, p.delay.total_seconds()) for p in plan.providers] == [
+        ("default", 30),
+        ("second", 5),
+    ]
+
+
+def test_too_many_providers_are_refused_with_a_sentence() -> None:
+    names = [f"p{i}" for i in range(17)]
+    entries = [
+        {**FAST, "name": f"o{i}", "indicator": {**FAST["indicator"], "provider": name}}
+        for i, name in enumerate(names)
+    ]
+    assert len(planned(policy(entries[:16]), library(*map(provider, names))).providers) == 16
+    problem = refusal(policy(entries), library(*map(provider, names)))
+    assert problem.field == "spec.objectives[16].indicator.provider"
+    assert "16" in problem.message
+
+
+def test_a_provider_not_probed_yet_is_waited_for() -> None:
+    problem = refusal(policy([FAST]), library(provider(probed=False)))
+    assert problem.waiting
+
+
+def test_a_raw_query_is_refused_where_the_provider_denies_it() -> None:
+    problem = refusal(policy([HEAP]))
+    assert problem.field == "spec.objectives[0].indicator.query"
+    assert "spec.scope.raw: Allow" in problem.message
+    allowed = library(provider(scope={"raw": "Allow"}))
+    assert planned(policy([HEAP]), allowed).objectives[0].indicator.query is not None
+
+
+# Rhythm
+
+
+@pytest.mark.parametrize(
+    ("analysis", "field", "least"),
+    [
+        ({"interval": "29s"}, "spec.analysis.interval", "30s"),
+        ({"interval": "30s", "window": "59s"}, "spec.analysis.window", "1m"),
+    ],
+)
+def test_too_short_for_the_scrape_interval_says_how_long_it_must_be(
+    analysis: dict[str, str], field: str, least: str
+) -> None:
+    problem = refusal(policy([FAST], analysis=analysis))
+    assert problem.field == field
+    assert f"at least {least}" in problem.message
+
+
+def test_the_shortest_rhythm_that_is_allowed() -> None:
+    analysis = planned(policy([FAST], analysis={"interval": "30s", "window": "1m"})).analysis
+    assert analysis.window == timedelta(minutes=1)
+
+
+def test_a_declared_scrape_interval_beats_the_measured_one() -> None:
+    quick = library(provider(scrapeInterval="5s", measured="60s"))
+    assert planned(policy([FAST]), quick).providers[0].scrape_interval == timedelta(seconds=5)
+    slow = library(provider(scrapeInterval=None, measured="60s"))
+    assert refusal(policy([FAST]), slow).field == "spec.analysis.interval"
+
+
+def test_kubernetes_signals_alone_need_no_scrape_interval() -> None:
+    assert planned(policy([RESTARTS], analysis={"interval": "1s", "window": "2s"})).providers == []
+
+
+def test_every_default_is_explicit() -> None:
+    analysis = planned(policy([FAST], analysis={"warmUp": "30s", "window": "5m"})).analysis
+    assert analysis.rollout_deadline == timedelta(minutes=11)
+    assert analysis.deadline == timedelta(seconds=30 + 2 * 300 + 300)
+    assert analysis.fail_fast_after == timedelta(minutes=2)
+
+
+# What it rests on, and size
+
+
+def test_the_smallest_policy_judges_that_the_workload_stays_up_and_says_so() -> None:
+    plan = planned(policy(), library(provider("unused", probed=False)))
+    assert [o.name for o in plan.objectives] == [
+        "stays-up-restarts",
+        "stays-up-oom",
+        "stays-up-ready",
+    ]
+    assert plan.basis == BASIS_KUBERNETES
+    assert plan.providers == []
+
+
+def test_metrics_beside_kubernetes_signals_need_no_caveat() -> None:
+    assert planned(policy([RESTARTS])).basis == BASIS_KUBERNETES
+    assert planned(policy([RESTARTS, FAST])).basis is None
+
+
+def test_a_plan_larger_than_32_kib_is_refused() -> None:
+    lib = library(provider(scope={"raw": "Allow"}))
+    expr = 'max(heap_bytes{pod=~"$pods"}) + ' + "0" * 3500
+
+    def heaps(count: int) -> list[dict[str, Any]]:
+        return [
+            {**HEAP, "name": f"heap-{i}", "indicator": {"query": {"expr": expr}}}
+            for i in range(count)
+        ]
+
+    assert len(planned(policy(heaps(8)), lib).objectives) == 8
+    problem = refusal(policy(heaps(10)), lib)
+    assert problem.field == "spec.objectives"
+    assert "32,768" in problem.message
+
+
+def test_a_plan_survives_being_written_and_read() -> None:
+    plan = planned(policy([FAST, ERRORS, RESTARTS]))
+    again = Plan.model_validate(plan.dump())
+    assert again == plan
+    assert [indicator_hash(o.indicator) for o in again.objectives] == [
+        indicator_hash(o.indicator) for o in plan.objectives
+    ]
+
+
+# Baselines
+
+VALUE = {"name": "fast", "value": 0.2, "samples": 900, "indicator_hash": "h"}
+
+
+def values(number: float = 0.2) -> tuple[Any, ...]:
+    from pratique.resources.release import BaselineObjective
+
+    return (BaselineObjective(name="fast", value=number, samples=900, indicator_hash="h"),)
+
+
+def sources(*history: Any, **analysis: Any) -> list[tuple[str, str]]:
+    of = policy([FAST], analysis=analysis)
+    return [(b.source, b.release) for b in find_baselines(of, history, now=at(0))]
+
+
+def test_the_first_release_has_nothing_to_be_compared_with() -> None:
+    assert sources() == []
+
+
+def test_the_last_promotable_release_and_the_pods_before_the_rollout() -> None:
+    history = [known(1, values=values(0.1)), known(2, values=values())]
+    assert sources(*history) == [("LastPromotable", "cart-2"), ("BeforeRollout", "cart-2")]
+    assert sources(*history, baseline=["BeforeRollout"]) == [("BeforeRollout", "cart-2")]
+    assert sources(*history, baseline=["BeforeRollout", "LastPromotable"])[0][0] == "BeforeRollout"
+
+
+@pytest.mark.parametrize(
+    ("verdict", "reason"),
+    [
+        ("NotPromotable", "ObjectiveFailed"),
+        ("Inconclusive", "NoData"),
+        ("Inconclusive", "Superseded"),
+        (None, "Evaluating"),
+    ],
+)
+def test_a_release_that_was_not_good_is_no_baseline(verdict: Any, reason: str) -> None:
+    bad = known(2, verdict=verdict, reason=reason, completed=verdict is not None)
+    assert sources(known(1, values=values()), bad) == [("LastPromotable", "cart-1")]
+
+
+def test_an_adopted_release_is_a_baseline() -> None:
+    adopted = known(1, verdict=None, reason="Adopted", measured=True, values=values())
+    assert sources(adopted) == [("LastPromotable", "cart-1"), ("BeforeRollout", "cart-1")]
+
+
+def test_a_release_that_lacked_only_a_baseline_serves_by_its_pods() -> None:
+    first = known(1, verdict="Inconclusive", reason="NoBaseline")
+    assert sources(first) == [("BeforeRollout", "cart-1")]
+
+
+def test_pods_that_ran_for_less_than_a_look_are_no_baseline() -> None:
+    # Warm-up 1 m, interval 1 m: 2 m after completion there is one look's worth of them.
+    assert sources(known(1, rolled_out_at=at(-119))) == []
+    assert sources(known(1, rolled_out_at=at(-120))) == [("BeforeRollout", "cart-1")]
+
+
+def test_the_pods_before_are_measured_over_one_window_at_most_and_after_their_warm_up() -> None:
+    of = policy([FAST])
+    [long] = find_baselines(of, [known(1)], now=at(0))
+    assert (long.from_, long.to) == (at(-600), at(0))
+    assert long.pod_pattern == "cart-rs1-[a-z0-9]+"
+    [short] = find_baselines(of, [known(1, rolled_out_at=at(-300))], now=at(0))
+    assert (short.from_, short.to) == (at(-240), at(0))
+
+
+def test_pods_never_seen_are_no_baseline() -> None:
+    assert sources(known(1, revision_object=None)) == []
+
+
+def test_the_hash_of_an_indicator_ignores_words_and_provider_only() -> None:
+    spec = FAST["indicator"]
+
+    def of(**more: Any) -> str:
+        return indicator_hash(ServiceLevelIndicatorSpec.model_validate({**spec, **more}))
+
+    assert of() == of(description="how fast it is") == of(provider="other")
+    assert of() != of(latency={**spec["latency"], "quantile": 0.99})
+    assert of() != of(attribution="Version")
