@@ -87,6 +87,7 @@ class Operator:
             ready=self._ready,
             alive=self._alive,
         )
+        self._watch_restarts = 0
         self._synced = False
         self._kopf_ready = asyncio.Event()
 
@@ -135,6 +136,9 @@ class Operator:
             await asyncio.wait({*parts, stopping}, timeout=20)
 
     async def _handle(self, key: Key) -> datetime | None:
+        restarts = self.watches.restarts
+        self.metrics.watch_restarts.inc(max(0, restarts - self._watch_restarts))
+        self._watch_restarts = restarts
         match key[1]:
             case "MetricsProvider":
                 return await self._prober.step(key)
