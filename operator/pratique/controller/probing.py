@@ -20,8 +20,8 @@ from .store import Store
 
 WELL = 60.0
 """Seconds from probe to probe while all is well …"""
-ILL = 10.0
-"""… and while it is not."""
+ILL = 5.0
+"""… and while it is not, or how often it scrapes is not known yet."""
 MAX_SKEW = 5.0
 """Seconds that the clocks may differ before Ready says so."""
 
@@ -75,7 +75,8 @@ class Prober:
             for woken in self._store.put("metricsproviders", body):
                 if woken != key:
                     self._wake(woken)
-        wait = (WELL if result.reachable else ILL) * random.uniform(0.9, 1.1)  # noqa: S311
+        known = result.reachable and (status.scrape_interval is not None)
+        wait = (WELL if known else ILL) * random.uniform(0.9, 1.1)  # noqa: S311
         due = datetime.now(UTC) + timedelta(seconds=wait)
         self._probed[at] = (provider.generation, due)
         return due

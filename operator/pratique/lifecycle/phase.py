@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from ..resources import conditions
+from ..resources.base import format_duration
 from ..resources.conditions import Status
 from ..resources.release import Phase, ReleaseStatus
 from .looks import window_end
@@ -85,7 +86,7 @@ def _promotable(s: Situation, status: ReleaseStatus, now_in: Phase) -> tuple[Sta
 
 def _figures(s: Situation, status: ReleaseStatus) -> str:
     if not status.looks:
-        return "no look yet"
+        return f"a look every {format_duration(s.spec.plan.analysis.interval)}"
     look = status.looks[-1]
     words = {"P": "passes", "W": "warns", "F": "fails", "U": "has no data"}
     return "last look: " + ", ".join(
