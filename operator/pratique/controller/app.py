@@ -127,6 +127,8 @@ class Operator:
             done, _ = await asyncio.wait({*parts, stopping}, return_when=asyncio.FIRST_COMPLETED)
             for part in done & parts:
                 part.result()
+                if part is watching:
+                    return  # Kopf takes the signals for its own once it runs, and ends by them
                 raise RuntimeError(f"{part.get_name()} ended by itself")
         finally:
             halt.set()
