@@ -127,8 +127,9 @@ def _signal(kubernetes: KubernetesIndicator, value: float) -> Measured | Missing
 def _finite(sample: Value) -> Missing | None:
     if math.isfinite(sample.value):
         return None
+    said = "NaN" if math.isnan(sample.value) else "+Inf" if sample.value > 0 else "-Inf"
     return Missing(
-        "NotANumber", f"the answer was {sample.value}, often a division by zero, and is no evidence"
+        "NotANumber", f"the answer was {said}, often from a division by zero, and is no evidence"
     )
 
 

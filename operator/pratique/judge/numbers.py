@@ -22,9 +22,12 @@ _MOST_DIGITS = 17
 
 
 def quantity(value: float, unit: str | None, *, beside: Iterable[float] = ()) -> str:
-    """A measured value with its unit: three digits, more where needed to tell it from ``beside``."""
+    """A measured value with its unit: three digits, more where needed to tell it from ``beside``.
+
+    A share is told from none and from all, too: 99.96 % is not 100 %.
+    """
     if unit in PERCENT_UNITS:
-        return f"{_rounded(_scaled(value), [_scaled(b) for b in beside])} %"
+        return f"{_rounded(_scaled(value), [_scaled(b) for b in (0.0, 1.0, *beside)])} %"
     return _with_unit(_rounded(_scaled(value, 1), [_scaled(b, 1) for b in beside]), unit)
 
 
@@ -33,6 +36,21 @@ def exact(value: float, unit: str | None) -> str:
     if unit in PERCENT_UNITS:
         return f"{_plain(_scaled(value))} %"
     return _with_unit(_plain(_scaled(value, 1)), unit)
+
+
+def delta(value: float, unit: str | None, *, beside: Iterable[float] = ()) -> str:
+    """A difference with its unit, signed; that of shares is in percentage points."""
+    if unit in PERCENT_UNITS:
+        text = _rounded(_scaled(value), [_scaled(b) for b in beside])
+        return _points(text)
+    return signed(quantity(value, unit, beside=beside))
+
+
+def exact_delta(value: float, unit: str | None) -> str:
+    """A bound on a difference, as it was written, signed."""
+    if unit in PERCENT_UNITS:
+        return _points(_plain(_scaled(value)))
+    return signed(exact(value, unit))
 
 
 def change(percent: float, *, beside: Iterable[float] = ()) -> str:
@@ -63,6 +81,10 @@ def clip(text: str, limit: int) -> str:
     if space and len(head) >= limit // 2:
         kept = head
     return kept.rstrip(" ,;:") + "…"
+
+
+def _points(number: str) -> str:
+    return f"{signed(number)} percentage point{'' if number in ('1', '-1') else 's'}"
 
 
 def _with_unit(number: str, unit: str | None) -> str:

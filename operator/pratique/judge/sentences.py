@@ -18,7 +18,7 @@ from ..resources.judgement import Window
 from ..resources.objective import Bound, ChangeComparison, Comparison
 from .comparing import Interval, Outcome, change_percent, said
 from .measuring import Measured, unit_of
-from .numbers import change, clip, exact, exact_change, quantity, signed
+from .numbers import change, clip, delta, exact, exact_change, exact_delta, quantity
 from .points import Assessment, Finding
 
 MESSAGE = 1024
@@ -76,7 +76,7 @@ def _change_bound(comparison: ChangeComparison, unit: str | None) -> str:
         name, percent, _ = said(comparison)
         return f"{_SIGNS[name]} {exact_change(percent)}"
     name, first, second = said(comparison.delta)
-    low, high = signed(exact(first, unit)), signed(exact(second, unit))
+    low, high = exact_delta(first, unit), exact_delta(second, unit)
     return f"from {low} to {high}" if name == "between" else f"{_SIGNS[name]} {low}"
 
 
@@ -85,7 +85,7 @@ def _allowed(comparison: ChangeComparison, unit: str | None) -> str:
         name, percent, _ = said(comparison)
         return f"allowed {_ALLOWED[name]}{exact_change(percent)}"
     name, first, second = said(comparison.delta)
-    low, high = signed(exact(first, unit)), signed(exact(second, unit))
+    low, high = exact_delta(first, unit), exact_delta(second, unit)
     return f"allowed {f'from {low} to {high}' if name == 'between' else _ALLOWED[name] + low}"
 
 
@@ -225,9 +225,14 @@ def insufficient(
     """The sentence of an objective with too few requests to say anything."""
     seen = measured.samples or 0
     came = f"only {seen:,}" if seen else "no"
-    text = (
-        f"{came} request{'' if seen == 1 else 's'} came{'' if final else ' so far'} in {span(window)}: "
+    wanted = (
         f"{needed - seen:,} more are needed to reach {needed:,}"
+        if seen
+        else f"{needed:,} are needed"
+    )
+    text = (
+        f"{came} request{'' if seen == 1 else 's'} came{'' if final else ' so far'} "
+        f"in {span(window)}: {wanted}"
     )
     if measured.interval is not None:
         text += f"; in those {_value(indicator, measured, [])}"
@@ -304,9 +309,7 @@ def _against_baseline(
     else:
         least, most = (v - was for v in interval)
         beside = said(comparison.delta)[1:]
-        moved = ("at least " if least != most else "") + signed(
-            quantity(least, unit, beside=beside)
-        )
+        moved = ("at least " if least != most else "") + delta(least, unit, beside=beside)
     allowed = _allowed(comparison, unit)
     return f"{moved} against {release} ({quantity(was, unit)}), {allowed}"
 
@@ -334,7 +337,7 @@ def _asides(assessment: Assessment, unit: str | None, no_baseline: str) -> list[
     asides = []
     if assessment.result == "Fail":
         others = [
-            bound_text(f.bound, unit)
+            f"({text})" if " and " in (text := bound_text(f.bound, unit)) else text
             for f in assessment.passes
             if f is not assessment.deciding and f.outcome is Outcome.BROKEN
         ]
