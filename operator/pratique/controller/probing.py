@@ -75,8 +75,8 @@ class Prober:
             for woken in self._store.put("metricsproviders", body):
                 if woken != key:
                     self._wake(woken)
-        known = result.reachable and (status.scrape_interval is not None)
-        wait = (WELL if known else ILL) * random.uniform(0.9, 1.1)  # noqa: S311
+        well = result.reachable and status.scrape_interval is not None
+        wait = (WELL if well else ILL) * random.uniform(0.9, 1.1)  # noqa: S311
         due = datetime.now(UTC) + timedelta(seconds=wait)
         self._probed[at] = (provider.generation, due)
         return due
