@@ -14,7 +14,10 @@ from .rollout import current, own_pods
 from .situation import Situation
 
 MAX_PODS = 300
-"""More pods than this are not told apart; the first ones are judged, and the judgement says so."""
+"""More pods than this are not told apart; the first ones are judged."""
+MAX_COHORTS = 32
+MAX_COHORT = 200
+"""As many as the status holds: pods, and moments from which pods count."""
 
 
 def count(s: Situation, status: ReleaseStatus) -> ReleaseStatus:
@@ -31,6 +34,10 @@ def count(s: Situation, status: ReleaseStatus) -> ReleaseStatus:
         if short in known or not pod.ready or pod.ready_since is None or len(known) >= MAX_PODS:
             continue
         start = grid.ceil(pod.ready_since + analysis.warm_up, analysis.interval)
+        while len(by_moment.get(start, ())) >= MAX_COHORT:
+            start += analysis.interval
+        if start not in by_moment and len(by_moment) >= MAX_COHORTS:
+            continue
         by_moment.setdefault(start, []).append(short)
         known.add(short)
     cohorts = [Cohort(from_=at, pods=sorted(names)) for at, names in sorted(by_moment.items())]
