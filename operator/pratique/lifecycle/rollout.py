@@ -44,7 +44,7 @@ def follow(s: Situation, status: ReleaseStatus) -> ReleaseStatus:
     revision = current(s, status)
     pods = own_pods(s.view, revision)
     completed_at = before.completed_at
-    if completed_at is None and revision is not None and _complete(s.view):
+    if completed_at is None and revision is not None and _complete(s.view, revision):
         completed_at = s.now
     finding = diagnose(workload, pods)
     if completed_at is not None and finding and not finding.runtime:
@@ -61,10 +61,12 @@ def follow(s: Situation, status: ReleaseStatus) -> ReleaseStatus:
     return status.model_copy(update={"rollout": rollout})
 
 
-def _complete(view: View) -> bool:
+def _complete(view: View, revision: Revision) -> bool:
     w = view.workload
     return (
-        w.desired > 0
+        # A newer template may roll out while no newer release could begin yet.
+        w.revision in (None, str(revision.number))
+        and w.desired > 0
         and not w.paused
         and w.observed_generation >= w.generation
         and w.updated == w.desired == w.total
