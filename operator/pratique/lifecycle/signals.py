@@ -59,7 +59,9 @@ def sample(indicator: KubernetesIndicator, s: Situation, status: ReleaseStatus) 
         return Missing("NoData", "no pod of this release has been Ready for the warm-up")
     first = status.window_from or min(c.from_ for c in status.cohorts)
     span = min(s.now - first, s.spec.plan.analysis.window)
-    pods = min(len(counted(status, first)), max(status.rollout.desired, 1))
+    pods = len(counted(status, first))
+    if status.rollout.desired:  # scaled down: those that stay are enough; to zero, none stays
+        pods = min(pods, status.rollout.desired)
     wanted = span / timedelta(seconds=1) * pods / 2
     if signals.pod_seconds <= 0 or signals.pod_seconds < wanted:
         return Missing(
