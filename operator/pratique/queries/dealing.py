@@ -51,9 +51,9 @@ def value(question: Question, vector: Vector) -> Sample:
         case "Max":
             number = max(numbers)
         case "Mean":
-            number = math.fsum(numbers) / len(numbers)
+            number = sum(numbers) / len(numbers)
         case _:
-            number = math.fsum(numbers)
+            number = sum(numbers)
     return Value(number) if math.isfinite(number) else _not_a_number("the query", number)
 
 

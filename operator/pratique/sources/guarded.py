@@ -10,6 +10,7 @@ import time
 from typing import Any
 
 import requests
+import urllib3
 
 from .errors import Malformed, Rejected, SourceError, Unavailable
 
@@ -47,8 +48,9 @@ class GuardedSession(requests.Session):
 def _read(
     response: requests.Response, most: int, deadline: float, limit: float, good: bool
 ) -> bytes:
+    """The body as it comes; requests' own reading would wait for whole blocks of a slow one."""
     body = bytearray()
-    for chunk in response.iter_content(64 * 1024):
+    while chunk := _part(response, limit):
         body += chunk
         if len(body) > most:
             if good:
@@ -59,6 +61,15 @@ def _read(
         if time.monotonic() > deadline:
             raise Unavailable(f"the answer did not end within {limit:g} s")
     return bytes(body)
+
+
+def _part(response: requests.Response, limit: float) -> bytes:
+    try:
+        return bytes(response.raw.read1(64 * 1024, decode_content=True))
+    except urllib3.exceptions.ReadTimeoutError:
+        raise Unavailable(f"the answer did not end within {limit:g} s") from None
+    except urllib3.exceptions.HTTPError:
+        raise Unavailable("broke off in the middle of its answer") from None
 
 
 def refusal(status: int, body: bytes) -> SourceError:

@@ -36,7 +36,8 @@ def connect(
     are none, and requests' own exceptions where nothing came.
     """
     url = url.rstrip("/")
-    once = Retry(0, raise_on_status=False)  # retries belong to the schedule of looks
+    # Retries belong to the schedule of looks; read=False lets a read timeout be told as one.
+    once = Retry(0, read=False, raise_on_status=False)
     session = GuardedSession()
     session.trust_env = False
     client = PrometheusConnect(
@@ -166,8 +167,6 @@ def _typed(call: Callable[[PrometheusConnect], T], client: PrometheusConnect, ti
         raise Unavailable(f"gave no answer within {timeout:g} s") from None
     except (requests.JSONDecodeError, KeyError, TypeError, RecursionError):
         raise Malformed("answered broken JSON: is something between us and Prometheus?") from None
-    except requests.exceptions.ChunkedEncodingError:
-        raise Unavailable("broke off in the middle of its answer") from None
     except (requests.exceptions.InvalidURL, requests.exceptions.InvalidSchema):
         raise Malformed("cannot be asked: its url is none") from None
     except requests.exceptions.SSLError as error:

@@ -1,0 +1,205 @@
+"""Many questions as few queries, and each one's answer the same as if it had been asked alone."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from urllib.parse import quote_plus
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from pratique.judge.samples import Buckets, Counts, Missing, Sample
+from pratique.queries import grouping
+from pratique.queries.grouping import plan
+from pratique.queries.questions import Provider, Question
+from pratique.sources.answers import answer
+from unit.queries.asking import END, ERRORS, PROVIDER, errors, latency, query, question
+from unit.queries.world import World
+
+E = END.timestamp()
+
+
+def test_a_hundred_releases_of_three_pods_need_a_few_queries() -> None:
+    asked = [
+        errors(
+            *(f"service-{n:03d}-7d9f8c{n:04d}-{tail}{n:03d}" for tail in ("aa", "bb", "cc")),
+            scoped={"workload": f"service-{n:03d}"},
+        )
+        for n in range(100)
+    ]
+    batches = plan(asked).batches
+    assert len(batches) <= 16
+    assert len(plan([errors("a-1-x"), latency("a-1-x")]).batches) == 3
+    for batch in batches:
+        assert len(quote_plus(batch.query.expr)) <= 7000
+    told = [m for b in batches for m in b.members if not b.counter.matchers]
+    assert len(told) == len(set(told)) == 300
+
+
+def test_equal_counters_of_different_indicators_are_asked_once() -> None:
+    within = question("a-1-x", latency={"histogram": "duration_seconds", "threshold": "300ms"})
+    other = question(
+        "a-1-x",
+        ratio={
+            "good": {"metric": "requests_total", "where": [{"label": "code", "equals": "200"}]},
+            "total": {"metric": "requests_total"},
+        },
+    )
+    batches = plan([latency("a-1-x"), within, errors("a-1-x"), other, errors("a-1-x")]).batches
+    assert len(batches) == 4  # the histogram, all requests, the bad ones, the good ones
+
+
+def test_what_differs_is_not_mixed() -> None:
+    other = Provider("shop", "other", scope_label="ns")
+    asked = [
+        errors("a-1-x"),
+        errors("a-1-x", span=60.0),
+        errors("a-1-x", end=END - timedelta(minutes=1)),
+        errors("a-1-x", provider=other),
+        question("a-1-x", ratio=ERRORS, labels={"pod": "kubernetes_pod"}),
+    ]
+    batches = plan(asked).batches
+    assert len(batches) == 10
+    exprs = [b.query.expr for b in batches if b.query.provider == other]
+    assert all('ns="shop"' in e and "namespace" not in e for e in exprs)
+
+
+def test_a_pattern_is_asked_as_it_is() -> None:
+    (batch,) = plan([latency(scoped={"pod_pattern": "checkout-7d9f8c-.*"})]).batches
+    assert 'namespace="shop",pod=~"checkout-7d9f8c-.*"' in batch.query.expr
+
+
+def test_workloads_and_versions_are_merged_too() -> None:
+    asked = [
+        question(
+            ratio=ERRORS,
+            attribution="Workload",
+            labels={"workload": "service"},
+            scoped={"workload": name},
+        )
+        for name in ("checkout", "cart")
+    ] + [question(ratio=ERRORS, attribution="Version", scoped={"version": v}) for v in ("1.0", "2")]
+    exprs = [b.query.expr for b in plan(asked).batches]
+    assert len(exprs) == 4
+    assert any('service=~"(cart|checkout)"' in e for e in exprs)
+    assert any('version=~"(1\\\\.0|2)"' in e for e in exprs)
+
+
+@pytest.mark.parametrize(
+    ("asked", "reason"),
+    [
+        (errors(), "NoData"),
+        (question(ratio=ERRORS, attribution="Version"), "NoData"),
+        (query('x{p=~"$pods"}'), "NoData"),
+        (query('x{p=~"$baselinePods"}', "a-1-x"), "NoData"),
+        (query("x{p=`$namespace`}"), "QueryRejected"),
+        (latency(scoped={"pod_pattern": "("}), "QueryRejected"),
+    ],
+)
+def test_settled_without_asking(asked: Question, reason: str) -> None:
+    planned = plan([asked])
+    assert not planned.batches
+    assert not planned.singles
+    (sample,) = planned.deal({}, {}).values()
+    assert isinstance(sample, Missing)
+    assert sample.reason == reason
+
+
+def test_kubernetes_indicators_are_not_ours() -> None:
+    with pytest.raises(ValueError, match="kubernetes"):
+        plan([question("a", kubernetes={"signal": "Restarts"})])
+
+
+# Each answered alone and all together must be the same, however they are split.
+
+PODS = [f"{w}-{h}-{t}" for w in ("cart", "pay.ment") for h in ("a1", "b2") for t in ("xx", "yy")]
+SERIES = st.lists(st.integers(0, 20), min_size=1, max_size=4)
+
+
+@st.composite
+def worlds(draw: st.DrawFn) -> World:
+    world = World()
+    for namespace in ("shop", "bank"):
+        for pod in draw(st.lists(st.sampled_from(PODS), unique=True)):
+            # One look of a minute; samples each 20 s, the first ones before it.
+            for code in ("200", "500"):
+                samples = [(E - 70 + 20 * i, float(v)) for i, v in enumerate(draw(SERIES))]
+                world.add("requests_total", samples, namespace=namespace, pod=pod, code=code)
+            for le in ("0.3", "+Inf"):
+                samples = [(E - 70 + 20 * i, 7.0 * i * len(le)) for i in range(4)]
+                world.add("duration_seconds_bucket", samples, namespace=namespace, pod=pod, le=le)
+    return world
+
+
+@st.composite
+def askings(draw: st.DrawFn) -> list[Question]:
+    out = []
+    for _ in range(draw(st.integers(1, 8))):
+        make = draw(st.sampled_from([errors, latency]))
+        scoped = {"namespace": draw(st.sampled_from(["shop", "bank"]))}
+        if draw(st.booleans()):
+            out.append(make(*draw(st.lists(st.sampled_from(PODS))), span=60.0, scoped=scoped))
+        else:
+            pattern = draw(st.sampled_from(["cart-a1-.*", r"pay\.ment-.*", ".*-xx", "nobody"]))
+            out.append(make(span=60.0, scoped=scoped | {"pod_pattern": pattern}))
+    return out
+
+
+def expected(world: World, asked: Question) -> Sample:
+    """From the samples, with no query at all."""
+    import re
+
+    from pratique.queries.counting import growth
+
+    scope = asked.scope
+    found: dict[tuple[str, str], int] = {}
+    for key, samples in world.series.items():
+        labels = dict(key)
+        pod = labels["pod"]
+        ours = pod in scope.pods or (
+            not scope.pods and scope.pod_pattern and re.fullmatch(scope.pod_pattern, pod)
+        )
+        grown = growth(samples, E - 60, E)
+        if ours and labels["namespace"] == scope.namespace and grown is not None:
+            at = (labels["__name__"], labels.get("code") or labels["le"])
+            found[at] = found.get(at, 0) + round(grown)
+    if asked.indicator.latency:
+        counts = [found.get(("duration_seconds_bucket", le)) for le in ("0.3", "+Inf")]
+        if None in counts:
+            return Missing("NoData", "")
+        return Buckets((0.3, float("inf")), tuple(c or 0 for c in counts))
+    by_code = {k[1]: n for k, n in found.items() if k[0] == "requests_total"}
+    if not by_code:
+        return Missing("NoData", "")
+    return Counts(by_code.get("500", 0), sum(by_code.values()))
+
+
+def plainly(sample: Sample) -> object:
+    return sample.reason if isinstance(sample, Missing) else sample
+
+
+@settings(max_examples=150, deadline=None)
+@given(worlds(), askings(), st.sampled_from([300, 1500, 6500]))
+async def test_answers_do_not_depend_on_grouping_or_splitting(
+    world: World, asked: list[Question], size: int
+) -> None:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(grouping, "MAX_ENCODED", size)
+        together = await answer(asked, world.ask)
+    for one in asked:
+        assert plainly(together[one]) == plainly(expected(world, one))
+        alone = await answer([one], world.ask)
+        assert plainly(alone[one]) == plainly(together[one])
+
+
+async def test_many_pods_of_one_question_are_split_and_summed() -> None:
+    world = World()
+    pods = [f"checkout-7d9f8c-{n:05d}" for n in range(500)]
+    for n, pod in enumerate(pods):
+        samples = [(E - 70, float(n)), (E - 10, float(n + 2))]
+        world.add("requests_total", samples, namespace="shop", pod=pod, code="200")
+    asked = errors(*pods, span=60.0)
+    assert await answer([asked], world.ask) == {asked: Counts(0, 1000)}
+    assert len(world.asked) > 2
+    assert world.asked[0].provider == PROVIDER
