@@ -331,7 +331,9 @@ def _conclude(
         if objective.indicator.kubernetes:
             given = given[-1:]  # accumulated already
         elif objective.name in whole and not isinstance(pool(given), Missing):
-            given.append(whole[objective.name])
+            answer = whole[objective.name]
+            # No look stands for the whole window: without its own answer there is no value.
+            given = [answer] if isinstance(answer, Missing) else [*given, answer]
         question = None
         if objective.provider is not None:
             question = s.question(objective, end, end - begin, pods=counted(found.status, end))
@@ -365,12 +367,16 @@ def late_judgement(
     probe = Looking(found.status)
     rows: list[list[Sample | None]] = []
     for e in ends:
-        if e > begin:
+        if e > begin and e + _delay(s) <= s.now:
             rows.append([x if x is not None else _unanswered() for x in _look(s, probe, e)])
     baselines = _baselines(s, probe) or {}
     if not rows:
-        rows = [[_unanswered() for _ in s.spec.plan.objectives]]
-    judgement = _conclude(s, found, rows, baselines, begin, end, {})
+        none = Missing("NoData", "there was no look of the window before the deadline")
+        rows = [[none for _ in s.spec.plan.objectives]]
+    whole: dict[str, Sample] = {
+        o.name: _unanswered() for o in s.spec.plan.objectives if o.indicator.query
+    }
+    judgement = _conclude(s, found, rows, baselines, begin, end, whole)
     if judgement.verdict == "Promotable":
         judgement = judgement.model_copy(update={"verdict": "Inconclusive"})
     if judgement.verdict == "Inconclusive":
