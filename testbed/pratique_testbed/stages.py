@@ -1,0 +1,52 @@
+"""What KWOK does to nodes and pods: its own stages for the usual, ours for failures on demand.
+
+A pod's annotation ``testbed.pratique.sh/fail`` chooses a failure: ``ImagePullBackOff``,
+``CreateContainerConfigError``, ``CrashLoopBackOff``, ``OOMKilled``, ``NeverReady``. Put on a
+Deployment's template it concerns each new pod; put on a living pod by ``kubectl annotate`` it
+concerns that pod from then on. Taken away, a pod that never started becomes ready.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from pratique_testbed import binaries
+
+FAIL = "testbed.pratique.sh/fail"
+
+_OURS = Path(__file__).with_name("stages")
+_STOCK = (
+    "node/fast/node-initialize.yaml",
+    "node/heartbeat/node-heartbeat.yaml",
+    "pod/fast/pod-ready.yaml",
+    "pod/fast/pod-complete.yaml",
+    "pod/fast/pod-delete.yaml",
+)
+# Pods with these never become ready by KWOK's own stage. (OOMKilled strikes a ready pod.)
+_NEVER_READY = ["ImagePullBackOff", "CreateContainerConfigError", "CrashLoopBackOff", "NeverReady"]
+
+
+def write(path: Path) -> Path:
+    """All stages in one file, KWOK's own from the cache."""
+    stock = binaries.kwok_stages()
+    documents = [
+        document
+        for file in [*(stock / name for name in _STOCK), *sorted(_OURS.glob("*.yaml"))]
+        for document in yaml.safe_load_all(file.read_text())
+        if document
+    ]
+    for document in documents:
+        if document["metadata"]["name"] == "pod-ready":
+            _leave_failing_alone(document)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(yaml.safe_dump_all(documents, sort_keys=False))
+    return path
+
+
+def _leave_failing_alone(stage: dict[str, Any]) -> None:
+    stage["spec"]["selector"]["matchExpressions"].append(
+        {"key": f'.metadata.annotations["{FAIL}"]', "operator": "NotIn", "values": _NEVER_READY}
+    )

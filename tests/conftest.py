@@ -1,0 +1,41 @@
+"""The one test bed of a test session, and a fresh namespace for each test that wants one."""
+
+from __future__ import annotations
+
+import itertools
+import os
+import uuid
+from collections.abc import Iterator
+
+import pytest
+from pratique_testbed.bed import Testbed
+from pratique_testbed.errors import MissingPart
+
+_numbers = itertools.count(1)
+
+
+@pytest.fixture(scope="session")
+def bed() -> Iterator[Testbed]:
+    """A started test bed, shared by all tests of the session."""
+    bed = Testbed()
+    try:
+        bed.start()
+    except MissingPart as missing:
+        if os.environ.get("CI"):
+            raise
+        pytest.skip(str(missing))
+    yield bed
+    try:
+        bed.check()
+    finally:
+        bed.stop()
+
+
+@pytest.fixture
+def namespace(bed: Testbed) -> Iterator[str]:
+    """The name of a new namespace; it is gone some seconds after the test."""
+    name = f"test-{next(_numbers)}-{uuid.uuid4().hex[:6]}"
+    bed.kubectl("create", "namespace", name)
+    yield name
+    bed.check()  # a component that crashed is told by the test it crashed in
+    bed.kubectl("delete", "namespace", name, "--wait=false")
