@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from ..judge.fit import fit
+from ..judge.fit import fit, size
 from ..resources.judgement import Judgement
 from ..resources.release import ReleaseStatus
 from . import looks, measuring, pods, rollout, signals
@@ -10,6 +10,8 @@ from .phase import derive
 from .situation import Situation, Step
 
 MAX_STATUS_BYTES = 8 * 1024
+JUDGEMENT_BYTES = 4 * 1024
+"""Old looks give way so that the judgement has this much, where it needs it."""
 ROLLOUT_FAILED = "RolloutFailed"
 
 
@@ -49,18 +51,32 @@ def _step(s: Situation, found: looks.Looking) -> Step:
     if found.judgement is not None:
         return _conclude(s, found.status, found.judgement)
     due = min((d for d in found.due if d > s.now), default=None)
-    return Step(derive(s, found.status), tuple(found.ask), due)
+    return Step(_fitted(s, found.status, MAX_STATUS_BYTES), tuple(found.ask), due)
 
 
 def _conclude(s: Situation, status: ReleaseStatus, judgement: Judgement) -> Step:
     """Verdict, completion and conditions in one."""
-    rest = status.model_copy(update={"judgement": None})
-    room = MAX_STATUS_BYTES - len(derive(s, rest).model_dump_json(by_alias=True, exclude_none=True))
-    judgement = fit(judgement, room - len(judgement.message) - 512)
-    status = status.model_copy(
+    # The message stands twice: in the condition too. The rest of the allowance is for new fields.
+    twice = len(judgement.message.encode()) + 512
+    wanted = min(size(judgement) + twice, JUDGEMENT_BYTES)
+    rest = _fitted(s, status.model_copy(update={"judgement": None}), MAX_STATUS_BYTES - wanted)
+    judgement = fit(judgement, MAX_STATUS_BYTES - _bytes(rest) - twice)
+    status = rest.model_copy(
         update={"judgement": judgement, "verdict": judgement.verdict, "completed_at": s.now}
     )
     return Step(derive(s, status))
+
+
+def _fitted(s: Situation, status: ReleaseStatus, limit: int) -> ReleaseStatus:
+    """The derived status, with as many of its oldest looks left out as its size asks for."""
+    fitted = derive(s, status)
+    while _bytes(fitted) > limit and len(fitted.looks) > s.spec.plan.analysis.fail_after:
+        fitted = fitted.model_copy(update={"looks": fitted.looks[1:]})
+    return fitted
+
+
+def _bytes(status: ReleaseStatus) -> int:
+    return len(status.model_dump_json(by_alias=True, exclude_none=True).encode())
 
 
 def _ended(s: Situation) -> Judgement | None:
