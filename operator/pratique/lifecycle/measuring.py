@@ -4,14 +4,18 @@ from __future__ import annotations
 
 from datetime import datetime
 
+from ..judge.fit import fit
 from ..judge.objectives import Evidence, judge_objective
 from ..judge.samples import Missing, Sample
 from ..queries.describe import describe
-from ..resources.judgement import ObjectiveResult, Window
+from ..resources.judgement import Judgement, ObjectiveResult, Window
 from ..resources.release import PlannedObjective, ReleaseStatus
 from .looks import Looking
 from .rollout import current
 from .situation import Situation
+
+MEASURED_BYTES = 6 * 1024
+"""How much room the figures have in a status."""
 
 
 def measure_adopted(s: Situation, status: ReleaseStatus) -> Looking:
@@ -43,7 +47,11 @@ def deadline(s: Situation) -> datetime:
 
 
 def _finished(s: Situation, status: ReleaseStatus, results: list[ObjectiveResult]) -> ReleaseStatus:
-    return status.model_copy(update={"measured": results, "completed_at": s.now})
+    figures = Judgement(
+        verdict="Inconclusive", reason="Measured", message="not judged", results=results
+    )
+    measured = fit(figures, MEASURED_BYTES).results
+    return status.model_copy(update={"measured": measured, "completed_at": s.now})
 
 
 def _measure(
