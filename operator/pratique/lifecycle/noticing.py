@@ -19,6 +19,8 @@ from .view import Workload
 
 RESTARTED_AT = "kubectl.kubernetes.io/restartedAt"
 VERSION_LABEL = "app.kubernetes.io/version"
+MAX_IMAGES = 32
+"""As many as a Release names; of containers beyond it a change is noticed all the same."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,7 +104,7 @@ def fingerprint(template: Mapping[str, Any]) -> Fingerprint:
         parts=TemplateParts(
             resources=_digest(resources), restart=_digest(restart), rest=_digest([metadata, spec])
         ),
-        images=tuple(images),
+        images=tuple(images[:MAX_IMAGES]),
         version=version[:63] if version else None,
     )
 
