@@ -86,7 +86,7 @@ def test_a_rollback_names_the_newest_release_of_that_template() -> None:
 
 def test_two_quick_edits_are_two_releases() -> None:
     # Kubernetes did not look at the first edit yet, so its revision number is still the old one.
-    unseen = {"generation": 3, "observed_generation": 1, "revision": "1"}
+    unseen: dict[str, Any] = {"generation": 3, "observed_generation": 1, "revision": "1"}
     first = known(1, V1, revision="1")
     second = decide(V2, first, **{**unseen, "generation": 2})
     assert second == Begin(2, "Image", None, "cart-1", "Judge")
