@@ -8,6 +8,7 @@ import uuid
 from collections.abc import Iterator
 
 import pytest
+
 from pratique_testbed.bed import Testbed
 from pratique_testbed.errors import MissingPart
 

@@ -24,7 +24,7 @@ class JaegerServer:
     def __init__(self, *, state: Path | None = None) -> None:
         self._own_state = state is None
         self.state = state or Path(tempfile.mkdtemp(prefix="pratique-jaeger-"))
-        self._ports = [free_port() for _ in range(8)]
+        self._ports = [free_port() for _ in range(7)]
         self.query_url = f"http://127.0.0.1:{self._ports[0]}"
         self.otlp_url = f"http://127.0.0.1:{self._ports[1]}"
         self._admin_url = f"http://127.0.0.1:{self._ports[3]}"
@@ -58,20 +58,16 @@ class JaegerServer:
             "query.grpc-server.host-port",
             "collector.http-server.host-port",
             "collector.grpc-server.host-port",
-            "http-server.host-port",
         ]
         flags = [
             f"--{name}=127.0.0.1:{port}" for name, port in zip(listeners, self._ports, strict=True)
         ]
-        # The agent's old UDP receivers: port 0 is any free one, nobody sends to them.
-        agents = ["jaeger-binary", "jaeger-compact", "zipkin-compact"]
-        flags += [f"--processor.{agent}.server-host-port=127.0.0.1:0" for agent in agents]
         folder = self.state if self._own_state else self.state.parent / "logs"
         self.child = Child(
             "jaeger",
             [program, "--collector.otlp.enabled=true", "--log-level=warn", *flags],
             folder / "jaeger.log",
-            environment={"SPAN_STORAGE_TYPE": "memory", "JAEGER_DISABLED": "true"},
+            environment={"SPAN_STORAGE_TYPE": "memory"},
         )
         self.child.start()
         if wait:
