@@ -72,12 +72,14 @@ class Batch:
     def recount(self, tally: Tally, answers: Iterable[Vector]) -> Tally:
         """The tally with the members that had resets counted from their samples."""
         c = self.counter
-        end = c.end.timestamp()
+        # To the millisecond, as Prometheus has it: a float's error would shift a sample at the edge.
+        end = round(c.end.timestamp(), 3)
+        begin = round(end - c.span, 3)
         counts = {v: les for v, les in tally.counts.items() if v not in tally.resets}
         exact = Tally(counts)
         for row in (row for vector in answers for row in vector):
             values = tuple(row.labels.get(label, "") for label in c.by)
-            grown = growth(row.samples, end - c.span, end)
+            grown = growth(row.samples, begin, end)
             if grown is not None and values in tally.resets:
                 exact.add(values, row.labels.get("le", ""), grown)
         return exact
