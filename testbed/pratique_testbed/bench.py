@@ -1,0 +1,224 @@
+"""``make bench``: figures of the operator on the test bed, printed; nothing here passes or fails.
+
+Noticing: from the API server's answer to a Deployment's update to the Release's creation being seen by a
+watch. Rest: 100 Deployments under one policy, all judged. Writes: by the operator's own counter.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import statistics
+import subprocess
+import sys
+import threading
+import time
+from pathlib import Path
+from typing import Any
+
+import psutil
+from rich.console import Console
+from rich.table import Table
+
+from .bed import Testbed
+from .operator import OperatorProcess, install
+
+NAMESPACE = "bench"
+DEPLOYMENTS = 100
+UPDATES = 100
+REST_SECONDS = 30.0
+console = Console(highlight=False)
+
+
+def deployment(name: str, image: str, *, annotated: bool = False) -> dict[str, Any]:
+    """A Deployment of one pod."""
+    annotations = {"sim.pratique.sh/latency": "100ms"} if annotated else {}
+    return {
+        "apiVersion": "apps/v1",
+        "kind": "Deployment",
+        "metadata": {"name": name, "namespace": NAMESPACE, "labels": {"bench": "yes"}},
+        "spec": {
+            "replicas": 1,
+            "selector": {"matchLabels": {"app": name}},
+            "template": {
+                "metadata": {"labels": {"app": name}, "annotations": annotations},
+                "spec": {"containers": [{"name": "app", "image": image}]},
+            },
+        },
+    }
+
+
+def policy(name: str, objectives: list[dict[str, Any]], **target: Any) -> dict[str, Any]:
+    """A policy with a short window."""
+    return {
+        "apiVersion": "pratique.sh/v1alpha1",
+        "kind": "ReleasePolicy",
+        "metadata": {"name": name, "namespace": NAMESPACE},
+        "spec": {
+            **target,
+            "objectives": objectives,
+            "analysis": {"warmUp": "1s", "window": "10s", "interval": "2s"},
+        },
+    }
+
+
+LATENCY = {
+    "name": "fast",
+    "indicator": {"latency": {"histogram": "http_request_duration_seconds", "quantile": 0.95}},
+    "pass": [{"value": {"lte": 0.3}}],
+}
+
+
+class Seen:
+    """When each Release was first seen by a watch of its own."""
+
+    def __init__(self, bed: Testbed) -> None:
+        self.at: dict[str, float] = {}
+        kubectl = [
+            "get", "rel", "-n", NAMESPACE, "--watch", "--no-headers",
+            "-o", "custom-columns=NAME:.metadata.name",
+        ]  # fmt: skip
+        self._process = subprocess.Popen(
+            [bed.kubectl_path, "--kubeconfig", str(bed.kubeconfig), *kubectl],
+            stdout=subprocess.PIPE,
+            text=True,
+        )
+        threading.Thread(target=self._read, daemon=True).start()
+
+    def _read(self) -> None:
+        assert self._process.stdout is not None
+        for line in self._process.stdout:
+            self.at.setdefault(line.strip(), time.monotonic())
+
+    def wait(self, name: str, timeout: float = 10) -> float:
+        """When the Release was seen."""
+        limit = time.monotonic() + timeout
+        while name not in self.at:
+            if time.monotonic() > limit:
+                raise TimeoutError(f"no Release {name} within {timeout} s")
+            time.sleep(0.002)
+        return self.at[name]
+
+    def stop(self) -> None:
+        """End the watch."""
+        self._process.terminate()
+        self._process.wait()
+
+
+def counter(text: str, name: str) -> float:
+    """The sum of a counter's series in /metrics."""
+    found = re.findall(rf"^{name}(?:{{[^}}]*}})? ([0-9.e+]+)$", text, re.MULTILINE)
+    return sum(float(x) for x in found)
+
+
+def until_done(bed: Testbed, count: int, timeout: float = 180) -> None:
+    """Wait until so many Releases are done."""
+    limit = time.monotonic() + timeout
+    while time.monotonic() < limit:
+        got = bed.kubectl("get", "rel", "-n", NAMESPACE, "-o", "json")
+        found = json.loads(got.stdout)["items"]
+        done = sum(bool(r.get("status", {}).get("completedAt")) for r in found)
+        if done >= count:
+            return
+        time.sleep(1)
+    raise TimeoutError(f"not {count} Releases were done within {timeout} s")
+
+
+def main() -> int:
+    """Print the table."""
+    os.chdir(Path(__file__).resolve().parents[2])
+    table = Table(title="Pratique on the test bed")
+    for column in ("figure", "value", "common sense"):
+        table.add_column(column, justify="left" if column == "figure" else "right")
+    console.print("starting the test bed …")
+    with Testbed() as bed:
+        install(bed)
+        with OperatorProcess(bed) as operator:
+            assert operator.process is not None
+            process = psutil.Process(operator.process.pid)
+            bed.apply(
+                {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": NAMESPACE}},
+                {
+                    "apiVersion": "pratique.sh/v1alpha1",
+                    "kind": "MetricsProvider",
+                    "metadata": {"name": "default", "namespace": NAMESPACE},
+                    "spec": {"url": bed.prometheus_url},
+                },
+            )
+            one_release(bed, operator, table)
+            console.print(f"{DEPLOYMENTS} Deployments under one policy …")
+            bed.apply(
+                policy("all", [], selector={"matchLabels": {"bench": "yes"}}),
+                *(deployment(f"d{n}", "registry.example/app:1") for n in range(DEPLOYMENTS)),
+            )
+            until_done(bed, DEPLOYMENTS + 1)
+            at_rest(process, table)
+            noticing(bed, table)
+    console.print(table)
+    return 0
+
+
+def one_release(bed: Testbed, operator: OperatorProcess, table: Table) -> None:
+    """Writes and queries of one release with one objective from Prometheus."""
+    console.print("one release, one objective from Prometheus …")
+    time.sleep(3)
+    before = operator.metrics()
+    bed.apply(
+        policy("solo", [LATENCY], targetRefs=[{"kind": "Deployment", "name": "solo"}]),
+        deployment("solo", "registry.example/app:1", annotated=True),
+    )
+    until_done(bed, 1)
+    time.sleep(2)
+    after = operator.metrics()
+    for name, what, sense in (
+        (
+            "pratique_api_writes_total",
+            "API writes per release (Events and policy status too)",
+            "≤ 10",
+        ),
+        ("pratique_queries_total", "queries per release of 5 looks", ""),
+    ):
+        table.add_row(what, f"{counter(after, name) - counter(before, name):.0f}", sense)
+
+
+def at_rest(process: psutil.Process, table: Table) -> None:
+    """Memory and CPU while nothing happens."""
+    console.print(f"{REST_SECONDS:.0f} s at rest …")
+    time.sleep(5)
+    begin = sum(process.cpu_times()[:2])
+    time.sleep(REST_SECONDS)
+    cpu = (sum(process.cpu_times()[:2]) - begin) / REST_SECONDS
+    table.add_row(
+        f"RSS with {DEPLOYMENTS} Deployments",
+        f"{process.memory_info().rss / 2**20:.0f} MiB",
+        "≤ 120 MiB",
+    )
+    table.add_row(f"CPU at rest with {DEPLOYMENTS} Deployments", f"{cpu:.2%} of a core", "")
+
+
+def noticing(bed: Testbed, table: Table) -> None:
+    """From a Deployment's update to its Release."""
+    console.print(f"{UPDATES} updates, one after the other …")
+    seen = Seen(bed)
+    time.sleep(1)
+    took = []
+    for n in range(UPDATES):
+        name = f"d{n % DEPLOYMENTS}"
+        bed.kubectl(
+            "set", "image", f"deployment/{name}", "app=registry.example/app:2", "-n", NAMESPACE
+        )
+        answered = time.monotonic()
+        took.append(max(0.0, seen.wait(f"{name}-2") - answered))
+    seen.stop()
+    took.sort()
+    table.add_row("noticed after the update, p50", f"{statistics.median(took) * 1000:.0f} ms", "")
+    table.add_row(
+        "noticed after the update, p99",
+        f"{took[int(len(took) * 0.99) - 1] * 1000:.0f} ms",
+        "≤ 1,000 ms",
+    )
+
+
+if __name__ == "__main__":
+    sys.exit(main())

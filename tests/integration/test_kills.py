@@ -1,0 +1,102 @@
+"""kill -9 at each phase: the release goes on, has one verdict, and no Event is told twice."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Iterator
+
+import pytest
+
+from pratique_testbed.bed import Testbed
+from pratique_testbed.operator import OperatorProcess, install
+from support.documents import (
+    FAST,
+    Document,
+    deployment,
+    items,
+    policy,
+    provider,
+    says,
+    verdict,
+    wait,
+)
+
+pytestmark = pytest.mark.integration
+
+
+@pytest.fixture
+def operator(bed: Testbed) -> Iterator[OperatorProcess]:
+    install(bed)
+    with OperatorProcess(bed) as process:
+        yield process
+
+
+def history(bed: Testbed, namespace: str) -> list[Document]:
+    """Every version of the namespace's Releases, as a watch from the beginning shows them."""
+    listed = json.loads(
+        bed.kubectl(
+            "get", "--raw",
+            f"/apis/pratique.sh/v1alpha1/namespaces/{namespace}/releases",
+        ).stdout
+    )  # fmt: skip
+    raw = bed.kubectl(
+        "get", "--raw",
+        f"/apis/pratique.sh/v1alpha1/namespaces/{namespace}/releases"
+        f"?watch=1&timeoutSeconds=1&resourceVersion={first_version(bed, namespace)}",
+    )  # fmt: skip
+    assert listed["items"]
+    return [json.loads(line)["object"] for line in raw.stdout.splitlines() if line.strip()]
+
+
+def first_version(bed: Testbed, namespace: str) -> str:
+    found = json.loads(bed.kubectl("get", "namespace", namespace, "-o", "json").stdout)
+    return str(found["metadata"]["resourceVersion"])
+
+
+@pytest.mark.parametrize("phase", ["Noticed", "RollingOut", "WarmingUp", "Evaluating", "Verdict"])
+def test_killed_in_any_phase_it_comes_to_one_verdict(
+    bed: Testbed, namespace: str, operator: OperatorProcess, phase: str
+) -> None:
+    bed.apply(
+        provider(namespace, bed.prometheus_url),
+        policy(namespace, "web", [FAST], {"warmUp": "3s"}),
+        deployment(namespace, "web", sim={"latency": "200ms", "rps": "30"}),
+    )
+
+    def reached(release: Document) -> bool:
+        status = release.get("status", {})
+        if phase == "Noticed":
+            return True
+        if phase == "Verdict":
+            return bool(status.get("verdict"))
+        return status.get("phase") == phase
+
+    limit = time.monotonic() + 60
+    while time.monotonic() < limit:
+        found = items(bed, "rel", namespace)
+        if found and reached(found[0]):
+            break
+    operator.kill()
+    operator.start()
+    release = verdict(bed, namespace, "web-1")
+    assert says(release) == ("Promotable", "AllObjectivesMet")
+    wait(
+        bed, "rel", namespace, "web-1",
+        lambda r: r["metadata"].get("labels", {}).get("pratique.sh/finished") == "true",
+    )  # fmt: skip
+
+    verdicts = {
+        (v["status"]["verdict"], v["status"]["completedAt"])
+        for v in history(bed, namespace)
+        if v.get("status", {}).get("verdict")
+    }
+    assert len(verdicts) == 1, "a verdict given is never rewritten"
+    reasons = sorted(
+        e["reason"] for e in items(bed, "events", namespace)
+        if e["involvedObject"]["kind"] == "Release"
+    )  # fmt: skip
+    # Killed before the first Event, "Noticed" may be overtaken by the rollout; none comes twice.
+    assert len(reasons) == len(set(reasons))
+    assert {"RolledOut", "Promotable"} <= set(reasons)
+    assert len(items(bed, "rel", namespace)) == 1

@@ -1,0 +1,423 @@
+"""Releases judged on a real control plane and a real Prometheus, the operator with its own rights.
+
+The scenarios take their time in real seconds, so all run side by side, each in a namespace of its own;
+each test then reads what became of its scenario.
+"""
+
+from __future__ import annotations
+
+import json
+import time
+import uuid
+from collections.abc import Callable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from pratique_testbed.bed import Testbed
+from pratique_testbed.operator import OperatorProcess, install
+from support.documents import (
+    ERRORS,
+    FAST,
+    Document,
+    condition,
+    deployment,
+    get,
+    items,
+    policy,
+    provider,
+    says,
+    verdict,
+    wait,
+)
+
+pytestmark = pytest.mark.integration
+
+ROOT = Path(__file__).resolve().parents[2]
+SCENARIOS: dict[str, Callable[[Testbed, str], Any]] = {}
+
+
+def scenario(play: Callable[[Testbed, str], Any]) -> Callable[[Testbed, str], Any]:
+    SCENARIOS[play.__name__] = play
+    return play
+
+
+class Played:
+    """What became of each scenario."""
+
+    def __init__(self, futures: dict[str, Future[Any]]) -> None:
+        self._futures = futures
+
+    def __call__(self, play: Callable[[Testbed, str], Any]) -> Any:
+        return self._futures[play.__name__].result(timeout=240)
+
+
+@pytest.fixture(scope="module")
+def operator(bed: Testbed) -> Iterator[OperatorProcess]:
+    install(bed)
+    with OperatorProcess(bed) as process:
+        yield process
+
+
+@pytest.fixture(scope="module")
+def played(bed: Testbed, operator: OperatorProcess) -> Iterator[Played]:
+    run = uuid.uuid4().hex[:6]
+    names = {name: f"{name.replace('_', '-')[:40]}-{run}" for name in SCENARIOS}
+    bed.apply(
+        *(
+            {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": namespace}}
+            for namespace in names.values()
+        ),
+        *(provider(namespace, bed.prometheus_url) for namespace in names.values()),
+    )
+    with ThreadPoolExecutor(len(SCENARIOS)) as pool:
+        futures = {n: pool.submit(play, bed, names[n]) for n, play in SCENARIOS.items()}
+        yield Played(futures)
+    bed.kubectl("delete", "namespace", "--wait=false", *names.values())
+
+
+GOOD = {"latency": "200ms", "rps": "30"}
+SLOW = {"latency": "600ms", "rps": "30"}
+
+
+@scenario
+def good_slow_undone(bed: Testbed, ns: str) -> list[Document]:
+    bed.apply(policy(ns, "web", [FAST, ERRORS]), deployment(ns, "web", sim=GOOD))
+    first = verdict(bed, ns, "web-1")
+    bed.apply(deployment(ns, "web", image="registry.example/app:2", sim=SLOW))
+    second = verdict(bed, ns, "web-2")
+    bed.kubectl("rollout", "undo", "deployment/web", "-n", ns)
+    third = verdict(bed, ns, "web-3")
+    relpol = wait(
+        bed, "relpol", ns, "web", lambda p: condition(p, "Promotable").get("status") == "True"
+    )
+    return [first, second, third, relpol]
+
+
+def test_the_slow_version_is_not_promotable_and_the_rollback_is(played: Played) -> None:
+    first, second, third, relpol = played(good_slow_undone)
+    assert says(first) == ("Promotable", "AllObjectivesMet")
+    assert first["spec"]["cause"] == "First"
+    assert says(second) == ("NotPromotable", "ObjectiveFailed")
+    assert second["spec"]["cause"] == "Image"
+    assert says(third) == ("Promotable", "AllObjectivesMet")
+    assert (third["spec"]["cause"], third["spec"]["rollbackTo"]) == ("Rollback", 1)
+    assert relpol["status"]["workloads"][0]["release"] == "web-3"
+
+
+def test_the_sentence_names_value_bound_baseline_window_and_samples(played: Played) -> None:
+    second = played(good_slow_undone)[1]
+    fast = next(r for r in second["status"]["judgement"]["results"] if r["name"] == "fast")
+    assert fast["result"] == "Fail"
+    assert fast["value"] == pytest.approx(0.6, rel=0.15)
+    assert fast["unit"] == "s"
+    assert fast["samples"] > 100
+    assert fast["baseline"]["release"] == "web-1"
+    assert fast["baseline"]["value"] == pytest.approx(0.2, rel=0.15)
+    assert 150 < fast["changePercent"] < 260
+    assert "http_request_duration_seconds" in fast["query"]
+    message = condition(second, "Promotable")["message"]
+    for words in ("fast", "0.3 s", "web-1", "requests"):
+        assert words in message
+
+
+def test_verdict_completion_and_condition_are_one_write(played: Played) -> None:
+    for release in played(good_slow_undone)[:3]:
+        status = release["status"]
+        assert status["phase"] == "Completed"
+        assert status["judgement"]["verdict"] == status["verdict"]
+        assert condition(release, "Promotable")["observedGeneration"] == 1
+        assert not condition(release, "Reconciling")
+        assert len(json.dumps(status)) <= 8192
+
+
+@scenario
+def errors_from_the_first_look(bed: Testbed, ns: str) -> Document:
+    bed.apply(
+        policy(ns, "web", [ERRORS], {"window": "60s"}),
+        deployment(ns, "web", sim={**GOOD, "error-ratio": "0.2"}),
+    )
+    return verdict(bed, ns, "web-1")
+
+
+def test_a_bad_version_fails_long_before_the_window_ends(played: Played) -> None:
+    release = played(errors_from_the_first_look)
+    assert says(release) == ("NotPromotable", "ObjectiveFailed")
+    judged = release["status"]["judgement"]["window"]
+    assert len(release["status"]["looks"]) == 3
+    assert judged["from"] < judged["to"]
+
+
+@scenario
+def silent(bed: Testbed, ns: str) -> Document:
+    bed.apply(policy(ns, "web", [FAST]), deployment(ns, "web", sim={"silent": "true"}))
+    return verdict(bed, ns, "web-1")
+
+
+def test_without_data_nothing_is_promotable(played: Played) -> None:
+    assert says(played(silent)) == ("Inconclusive", "NoData")
+
+
+@scenario
+def prometheus_unreachable(bed: Testbed, ns: str) -> Document:
+    bed.apply(
+        provider(ns, "http://127.0.0.1:9", scrapeInterval="1s"),
+        policy(ns, "web", [FAST], {"deadline": "15s"}),
+        deployment(ns, "web", sim=GOOD),
+    )
+    return verdict(bed, ns, "web-1")
+
+
+def test_an_unreachable_prometheus_is_inconclusive(played: Played) -> None:
+    assert says(played(prometheus_unreachable)) == ("Inconclusive", "ProviderError")
+
+
+@scenario
+def image_missing(bed: Testbed, ns: str) -> list[Document]:
+    bed.apply(policy(ns, "web", [FAST]), deployment(ns, "web", sim=GOOD))
+    first = verdict(bed, ns, "web-1")
+    image = "registry.example/app:typo"
+    bed.apply(deployment(ns, "web", image=image, sim=GOOD, fail="ImagePullBackOff"))
+    return [first, verdict(bed, ns, "web-2"), {"events": items(bed, "events", ns)}]
+
+
+def test_a_missing_image_is_named(played: Played) -> None:
+    _, release, events = played(image_missing)
+    assert says(release) == ("NotPromotable", "RolloutFailed")
+    message = condition(release, "Promotable")["message"]
+    assert "ImageMissing" in message
+    assert "registry.example/app:typo" in message
+    reasons = [e["reason"] for e in events["events"] if e["involvedObject"]["name"] == "web-2"]
+    assert sorted(reasons) == ["ImageMissing", "NotPromotable", "Noticed"]
+
+
+@scenario
+def crash_loop(bed: Testbed, ns: str) -> Document:
+    bed.apply(policy(ns, "web"), deployment(ns, "web", fail="CrashLoopBackOff"))
+    return verdict(bed, ns, "web-1")
+
+
+def test_a_crash_loop_is_named(played: Played) -> None:
+    release = played(crash_loop)
+    assert says(release) == ("NotPromotable", "RolloutFailed")
+    assert "CrashLoop" in condition(release, "Promotable")["message"]
+
+
+@scenario
+def unschedulable(bed: Testbed, ns: str) -> Document:
+    bed.apply(policy(ns, "web"), deployment(ns, "web", cpu="4000"))
+    return verdict(bed, ns, "web-1")
+
+
+def test_a_pod_that_fits_no_node_is_named_in_the_schedulers_words(played: Played) -> None:
+    release = played(unschedulable)
+    assert says(release) == ("NotPromotable", "RolloutFailed")
+    assert "Insufficient cpu" in condition(release, "Promotable")["message"]
+
+
+@scenario
+def never_ready(bed: Testbed, ns: str) -> Document:
+    bed.apply(
+        policy(ns, "web", None, {"failFast": {"after": "5m"}}),
+        deployment(ns, "web", fail="NeverReady", progressDeadlineSeconds=4),
+    )
+    return verdict(bed, ns, "web-1")
+
+
+def test_the_progress_deadline_ends_a_rollout_that_never_gets_ready(played: Played) -> None:
+    release = played(never_ready)
+    assert says(release) == ("NotPromotable", "RolloutFailed")
+    assert "ProgressDeadlineExceeded" in condition(release, "Promotable")["message"]
+
+
+@scenario
+def smallest(bed: Testbed, ns: str) -> Document:
+    text = (ROOT / "slo_examples" / "smallest.yaml").read_text()
+    document = yaml.safe_load(text)
+    name = document["spec"]["targetRefs"][0]["name"]
+    document["metadata"]["namespace"] = ns
+    document["spec"]["analysis"] = {"warmUp": "1s", "window": "4s", "interval": "1s"}
+    bed.apply(document, deployment(ns, name))
+    return verdict(bed, ns, f"{name}-1")
+
+
+def test_the_smallest_policy_judges_by_kubernetes_own_signals(played: Played) -> None:
+    release = played(smallest)
+    assert says(release) == ("Promotable", "AllObjectivesMet")
+    assert "Kubernetes' own signals only" in condition(release, "Promotable")["message"]
+
+
+@scenario
+def one_service(bed: Testbed, ns: str) -> Document:
+    document = yaml.safe_load((ROOT / "slo_examples" / "one-service.yaml").read_text())
+    name = document["spec"]["targetRefs"][0]["name"]
+    document["metadata"]["namespace"] = ns
+    document["spec"]["analysis"] = {"warmUp": "2s", "window": "8s", "interval": "2s"}
+    bed.apply(document, deployment(ns, name, sim={"latency": "100ms", "rps": "30"}))
+    return verdict(bed, ns, f"{name}-1")
+
+
+def test_the_example_of_one_service_is_judged(played: Played) -> None:
+    assert says(played(one_service)) == ("Promotable", "AllObjectivesMet")
+
+
+@scenario
+def adopted(bed: Testbed, ns: str) -> list[Document]:
+    bed.apply(deployment(ns, "web", sim=GOOD))
+    bed.kubectl("rollout", "status", "deployment/web", "-n", ns, "--timeout=30s")
+    time.sleep(12)
+    bed.apply(policy(ns, "web", [FAST]))
+    first = verdict(bed, ns, "web-1")
+    bed.apply(deployment(ns, "web", image="registry.example/app:2", sim=SLOW))
+    return [first, verdict(bed, ns, "web-2")]
+
+
+def test_what_ran_before_is_measured_and_serves_as_baseline(played: Played) -> None:
+    first, second = played(adopted)
+    assert says(first) == (None, "Adopted")
+    assert first["spec"]["purpose"] == "Measure"
+    assert first["status"]["measured"][0]["value"] == pytest.approx(0.2, rel=0.2)
+    assert says(second) == ("NotPromotable", "ObjectiveFailed")
+    assert second["status"]["judgement"]["results"][0]["baseline"]["release"] == "web-1"
+
+
+@scenario
+def changes(bed: Testbed, ns: str) -> list[Document]:
+    """Scale, restart, configuration, recreation, two quick edits."""
+    quick = {"warmUp": "0s", "window": "2s", "interval": "1s"}
+    bed.apply(deployment(ns, "web"), policy(ns, "web", None, quick))
+    verdict(bed, ns, "web-1")
+    bed.kubectl("scale", "deployment/web", "--replicas=4", "-n", ns)
+    time.sleep(2)
+    scaled = items(bed, "rel", ns)
+    bed.kubectl("rollout", "restart", "deployment/web", "-n", ns)
+    verdict(bed, ns, "web-2")
+    live = get(bed, "deployment", ns, "web") or {}
+    live["spec"]["template"]["spec"]["containers"][0]["env"] = [{"name": "A", "value": "1"}]
+    bed.apply(live)
+    verdict(bed, ns, "web-3")
+    live = get(bed, "deployment", ns, "web") or {}
+    for gone in ("status", "managedFields"):
+        live.pop(gone, None)
+    for gone in ("uid", "resourceVersion", "creationTimestamp", "generation", "managedFields"):
+        live["metadata"].pop(gone, None)
+    live["spec"]["template"]["spec"]["containers"][0]["image"] = "registry.example/app:9"
+    bed.kubectl("replace", "--force", "-f", "-", input=json.dumps(live))
+    verdict(bed, ns, "web-4")
+    for tag in ("10", "11"):
+        bed.kubectl("set", "image", "deployment/web", f"app=registry.example/app:{tag}", "-n", ns)
+    limit = time.monotonic() + 30
+    while time.monotonic() < limit:
+        found = sorted(items(bed, "rel", ns), key=lambda r: r["spec"]["number"])
+        if found[-1]["spec"]["images"][0]["image"].endswith(":11") and found[-1].get(
+            "status", {}
+        ).get("verdict"):
+            break
+        time.sleep(0.3)
+    return [{"items": scaled}, {"items": found}]
+
+
+def test_every_change_of_the_template_and_nothing_else_is_a_release(played: Played) -> None:
+    scaled, all_ = played(changes)
+    assert [r["metadata"]["name"] for r in scaled["items"]] == ["web-1"]
+    releases = all_["items"]
+    assert [r["spec"]["cause"] for r in releases[:4]] == ["First", "Restart", "Config", "Image"]
+    assert [r["spec"]["number"] for r in releases] == list(range(1, len(releases) + 1))
+    assert releases[2]["spec"]["workload"]["uid"] != releases[3]["spec"]["workload"]["uid"]
+    assert not any(r["metadata"].get("ownerReferences") for r in releases)
+    assert says(releases[-1])[0] == "Promotable"
+    for superseded in releases[4:-1]:
+        assert says(superseded) == ("Inconclusive", "Superseded")
+
+
+def test_an_older_release_keeps_its_verdict_and_says_that_it_is_superseded(played: Played) -> None:
+    releases = played(changes)[1]["items"]
+    assert says(releases[0]) == ("Promotable", "AllObjectivesMet")
+    assert condition(releases[0], "Superseded")["status"] == "True"
+
+
+@scenario
+def deleted_midway(bed: Testbed, ns: str) -> Document:
+    bed.apply(policy(ns, "web", [FAST], {"window": "5m"}), deployment(ns, "web", sim=GOOD))
+    wait(bed, "rel", ns, "web-1", lambda r: r.get("status", {}).get("phase") == "Evaluating")
+    bed.kubectl("delete", "deployment", "web", "-n", ns)
+    return verdict(bed, ns, "web-1")
+
+
+def test_a_workload_deleted_midway_is_inconclusive(played: Played) -> None:
+    assert says(played(deleted_midway)) == ("Inconclusive", "WorkloadDeleted")
+
+
+@scenario
+def unresolved(bed: Testbed, ns: str) -> list[Document]:
+    bed.apply(policy(ns, "web", [{"ref": "nowhere"}]), deployment(ns, "web", sim=GOOD))
+    stalled = wait(bed, "relpol", ns, "web", lambda p: bool(condition(p, "Stalled")))
+    objective = {k: v for k, v in FAST.items() if k != "name"}
+    bed.apply(
+        {
+            "apiVersion": "pratique.sh/v1alpha1",
+            "kind": "ServiceLevelObjective",
+            "metadata": {"name": "nowhere", "namespace": ns},
+            "spec": objective,
+        }
+    )
+    return [stalled, verdict(bed, ns, "web-1")]
+
+
+def test_a_missing_reference_stalls_with_the_field_and_goes_on_once_it_is_there(
+    played: Played,
+) -> None:
+    stalled, release = played(unresolved)
+    message = condition(stalled, "Stalled")["message"]
+    assert "spec.objectives[0].ref" in message
+    assert "'nowhere'" in message
+    assert says(release)[0] == "Promotable"
+
+
+@scenario
+def shadowed(bed: Testbed, ns: str) -> list[Document]:
+    wide = {
+        "apiVersion": "pratique.sh/v1alpha1",
+        "kind": "ReleasePolicy",
+        "metadata": {"name": "all", "namespace": ns},
+        "spec": {"selector": {"matchLabels": {"app": "web"}}},
+    }
+    bed.apply(wide, policy(ns, "web"), deployment(ns, "web"))
+    return [
+        wait(bed, "relpol", ns, "all", lambda p: bool(condition(p, "Shadowed"))),
+        verdict(bed, ns, "web-1"),
+    ]
+
+
+def test_the_policy_that_names_the_workload_wins_and_the_other_says_so(played: Played) -> None:
+    loser, release = played(shadowed)
+    assert "Deployment web" in condition(loser, "Shadowed")["message"]
+    assert release["spec"]["plan"]["policy"].endswith("/web")
+
+
+def test_the_provider_says_what_it_found(bed: Testbed, played: Played) -> None:
+    release = played(good_slow_undone)[0]
+    found = get(bed, "metricsproviders", release["metadata"]["namespace"], "default")
+    assert found is not None
+    assert condition(found, "Ready")["status"] == "True"
+    assert found["status"]["scrapeInterval"] == "1s"
+
+
+def test_events_tell_each_transition_once(bed: Testbed, played: Played) -> None:
+    release = played(good_slow_undone)[0]
+    ns, name = release["metadata"]["namespace"], release["metadata"]["name"]
+    events = [e for e in items(bed, "events", ns) if e["involvedObject"]["name"] == name]
+    reasons = sorted(e["reason"] for e in events)
+    assert reasons == ["Noticed", "Promotable", "RolledOut"]
+    described = bed.kubectl("describe", "rel", name, "-n", ns).stdout
+    assert "RolledOut" in described
+
+
+def test_the_status_port_answers(operator: OperatorProcess, played: Played) -> None:
+    played(good_slow_undone)
+    text = operator.metrics()
+    assert 'pratique_releases_total{verdict="NotPromotable"}' in text
+    assert operator.ready()
