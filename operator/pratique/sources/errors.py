@@ -15,6 +15,10 @@ class Unavailable(SourceError):  # noqa: N818 — its base says Error
     """Unreachable, slow, overloaded or closed to us: the same query may be answered later."""
 
 
+class NoToken(Unavailable):
+    """We have no token to show: its Secret or key is missing, or what it holds is none."""
+
+
 class Rejected(SourceError):  # noqa: N818 — its base says Error
     """The provider says that the query is wrong: asking it again is of no use."""
 

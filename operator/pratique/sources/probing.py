@@ -12,7 +12,7 @@ from statistics import median
 
 from ..queries import promql
 from ..queries.vectors import Row
-from .errors import Malformed, Rejected, SourceError
+from .errors import Malformed, NoToken, Rejected, SourceError
 from .prometheus import PrometheusSource
 
 _TARGETS = 30
@@ -25,7 +25,7 @@ class ProbeResult:
 
     reachable: bool
     reason: str
-    """Reachable, Unavailable, Rejected or Malformed."""
+    """Reachable, Unavailable, SecretUnreadable, Rejected or Malformed."""
     message: str
     scrape_interval: float | None = None
     """Seconds, measured; none where no target was scraped twice in ten minutes."""
@@ -86,4 +86,6 @@ def sane(seconds: float) -> float:
 
 
 def _reason(error: SourceError) -> str:
+    if isinstance(error, NoToken):
+        return "SecretUnreadable"
     return type(error).__name__ if isinstance(error, Malformed | Rejected) else "Unavailable"

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import copy
+import re
 from collections.abc import Awaitable, Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime
@@ -19,10 +20,11 @@ from urllib3.util.retry import Retry
 
 from ..queries.grouping import Query
 from ..queries.vectors import Row, Vector
-from .errors import Malformed, Rejected, SourceError, Unavailable
+from .errors import Malformed, NoToken, Rejected, SourceError, Unavailable
 from .guarded import GuardedSession
 
 T = TypeVar("T")
+_TOKEN = re.compile(r"[\x21-\x7e]+")
 WORKERS = 8
 """Queries in flight at a time; the threads are the source's own, so slow ones starve nobody else."""
 
@@ -62,7 +64,7 @@ class PrometheusSource:
         timeout: float = 10.0,
         token: Callable[[], Awaitable[str | None]] | None = None,
     ) -> None:
-        """``timeout`` in seconds for one query; ``token`` is called for each and may rotate; it may raise SourceError."""
+        """``timeout`` in seconds for one query; ``token`` is called for each and may rotate."""
         self._timeout = timeout
         self._token = token
         self._client = connect(url, pool=WORKERS, timeout=timeout)
@@ -106,9 +108,29 @@ class PrometheusSource:
         self._threads.shutdown(wait=False, cancel_futures=True)
         self._client.close()
 
+    async def _secret(self) -> str | None:
+        if self._token is None:
+            return None
+        try:
+            token = await self._token()
+        except SourceError:
+            raise
+        # Whatever reads the token has errors of its own; one provider's must not fail the others.
+        except Exception as error:
+            raise NoToken(f"cannot be asked without its token: {error}") from error
+        if token is None:
+            return None
+        token = token.strip()  # files and Secrets often end with a newline
+        if not _TOKEN.fullmatch(token):
+            raise NoToken(
+                "cannot be asked: the token in its Secret is empty or holds characters that no "
+                "HTTP header may carry"
+            )
+        return token
+
     async def _call(self, call: Callable[[PrometheusConnect], T]) -> T:
         async with self._free:
-            token = await self._token() if self._token else None
+            token = await self._secret()
             client = copy.copy(self._client)  # headers of its own, the session shared
             if token:
                 client.headers = {**client.headers, "Authorization": f"Bearer {token}"}
