@@ -121,7 +121,7 @@ def resolve(
     plan = Plan(
         policy=f"{policy.namespace}/{policy.name}",
         policy_generation=policy.generation,
-        analysis=_analysis(policy.spec.analysis, progress_deadline),
+        analysis=_analysis(policy.spec.analysis, progress_deadline, providers),
         providers=providers,
         objectives=objectives,
         basis=basis,
@@ -137,8 +137,13 @@ def resolve(
     return plan
 
 
-def _analysis(analysis: Analysis, progress_deadline: float | None) -> PlanAnalysis:
+def _analysis(
+    analysis: Analysis, progress_deadline: float | None, providers: Sequence[ProviderPlan]
+) -> PlanAnalysis:
     minutes = timedelta(minutes=1)
+    # Both ends of the window are rounded up to the grid, and its last samples come late.
+    delay = max((p.delay for p in providers), default=timedelta(0))
+    judging = max(2 * analysis.window, analysis.window + 2 * analysis.interval + delay)
     return PlanAnalysis(
         warm_up=analysis.warm_up,
         window=analysis.window,
@@ -146,7 +151,7 @@ def _analysis(analysis: Analysis, progress_deadline: float | None) -> PlanAnalys
         fail_after=analysis.fail_after,
         rollout_deadline=analysis.rollout_deadline
         or timedelta(seconds=progress_deadline or 600) + minutes,
-        deadline=analysis.deadline or analysis.warm_up + 2 * analysis.window + 5 * minutes,
+        deadline=analysis.deadline or analysis.warm_up + judging + 5 * minutes,
         fail_fast_after=analysis.fail_fast.after,
     )
 
