@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from pratique.judge.samples import Missing, Sample, Value
 from pratique.lifecycle.advance import MAX_STATUS_BYTES, advance
 from pratique.lifecycle.announcements import announcements
-from pratique.lifecycle.planning import indicator_hash
+from pratique.lifecycle.planning import indicator_hash, resolve
 from pratique.lifecycle.situation import Answer, Situation, Step
 from pratique.lifecycle.view import Container, Pod, View, Workload
 from pratique.queries.questions import Question
@@ -25,8 +25,11 @@ from unit.lifecycle.builders import (
     HEAP,
     RESTARTS,
     at,
+    library,
     plan,
     pod,
+    policy,
+    provider,
     release_spec,
     revision,
     seconds,
@@ -301,7 +304,7 @@ class Life:
 
 
 @given(lives())
-@settings(max_examples=200, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=120, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 def test_for_every_life_the_promises_hold(drawn: tuple[ReleaseSpec, list[Moment]]) -> None:
     spec, moments = drawn
     life = Life(spec)
@@ -348,6 +351,30 @@ def test_an_operator_that_sleeps_over_everything_still_comes_to_an_honest_end() 
     assert gone.run(until=110_000).verdict == "Inconclusive"
 
 
+@given(
+    interval=st.integers(2, 1200),
+    looks=st.floats(1, 6),
+    warm_up=st.integers(0, 900),
+    delay=st.integers(0, 1200),
+    ready=st.integers(0, 600),
+)
+@settings(max_examples=60, deadline=None)
+def test_the_default_deadline_leaves_a_good_release_the_time_that_it_needs(
+    interval: int, looks: float, warm_up: int, delay: int, ready: int
+) -> None:
+    analysis = {
+        "interval": f"{interval}s",
+        "window": f"{max(4, int(looks * interval))}s",
+        "warmUp": f"{warm_up}s",
+    }
+    of = resolve(
+        policy([ERRORS], analysis=analysis),
+        library(provider(scrapeInterval="1s", delay=f"{delay}s")),
+        progress_deadline=3600,
+    )
+    assert Play(release_spec(of), rolled_out(ready), good).run(until=40_000).verdict == "Promotable"
+
+
 # Size
 
 
@@ -357,8 +384,8 @@ def test_a_status_of_ten_objectives_fits_8_kib_from_begin_to_end() -> None:
         for i, base in enumerate([ERRORS, FAST, CHANGE, HEAP, FAST] * 2)
     ]
     spec = release_spec(plan(ten, baselines=[BEFORE], window="60m", deadline="150m"))
-    for provider in (good, bad, silent, after(2000, good, bad)):
-        made = Play(spec, rolled_out(), provider)
+    for answering in (good, bad, silent, after(2000, good, bad)):
+        made = Play(spec, rolled_out(), answering)
         made.run(until=20_000)
         largest = max(size(step.status) for _, step in made.steps)
         assert largest <= MAX_STATUS_BYTES
