@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 
 from ..cluster.client import Cluster
-from ..cluster.errors import Conflict, Gone
+from ..cluster.errors import ClusterError, Conflict, Gone
 from ..cluster.watching import Watches
 from ..lifecycle.advance import advance
 from ..lifecycle.announcements import announcements, differs
@@ -51,6 +51,7 @@ class _Working:
 
     answers: dict[Question, Answer] = field(default_factory=dict)
     told: set[str] = field(default_factory=set)
+    finishing: bool = False
 
 
 class Reconciler:
@@ -77,6 +78,7 @@ class Reconciler:
         self._wake = wake
         self._now = now
         self._working: dict[str, _Working] = {}
+        self._background: set[asyncio.Task[None]] = set()
         self.problems: dict[tuple[str, str], str] = {}
         """Policies that cannot be turned into a plan: field and mend."""
 
@@ -252,7 +254,7 @@ class Reconciler:
         assert record.release is not None
         await self._tell(record, working)
         if step.status.completed_at is not None:
-            await self._finish(record, working)
+            await self._finish(key, record, working)
             return None
         return step.due or self._now() + timedelta(seconds=30)
 
@@ -332,26 +334,54 @@ class Reconciler:
                 self._count_write("Event", "create")
             working.told.add(a.key)
 
-    async def _finish(self, record: Record, working: _Working) -> None:
+    async def _finish(self, key: Key, record: Record, working: _Working) -> None:
         """After the verdict: its trace, then the label that says that everything is out."""
         release = record.release
         assert release is not None
         status = release.status
-        if status is None or status.completed_at is None:
+        if status is None or status.completed_at is None or working.finishing:
             return
-        namespace, name = record.metadata.namespace, record.metadata.name
+        working.finishing = True
         if status.verdict:
-            logger.info("%s/%s: %s (%s)", namespace, name, status.verdict,
-                        status.judgement.reason if status.judgement else "")  # fmt: skip
-            if self._exporter is not None:
-                # A dead collector must not hold the release: what is dropped is counted.
-                task = asyncio.create_task(self._exporter.export(spans(record.metadata, release)))
-                _BACKGROUND.add(task)
-                task.add_done_callback(_BACKGROUND.discard)
+            logger.info(
+                "%s/%s: %s (%s)",
+                record.metadata.namespace,
+                record.metadata.name,
+                status.verdict,
+                status.judgement.reason if status.judgement else "",
+            )
             self._metrics.releases.labels(verdict=status.verdict).inc()
+        if self._exporter is None or not status.verdict:
+            await self._label(record, working)
+            return
+        # In a task of its own: a dead collector holds no worker; what it does not take is counted.
+        task = asyncio.create_task(self._export(self._exporter, key, record, working))
+        self._background.add(task)
+        task.add_done_callback(self._background.discard)
+
+    async def _export(
+        self, exporter: TraceExporter, key: Key, record: Record, working: _Working
+    ) -> None:
+        assert record.release is not None
+        await exporter.export(spans(record.metadata, record.release))
+        try:
+            await self._label(record, working)
+        except ClusterError as error:
+            logger.warning("%s; again soon", error)
+        self._wake(key)
+
+    async def _label(self, record: Record, working: _Working) -> None:
+        namespace, name = record.metadata.namespace, record.metadata.name
         self._count_write("Release", "label")
-        body = await self._cluster.label("releases", namespace, name, {FINISHED_LABEL: "true"})
-        self._store.put("releases", body)
+        try:
+            body = await self._cluster.label("releases", namespace, name, {FINISHED_LABEL: "true"})
+        except Gone:
+            self._store.drop("releases", namespace, name)
+        except ClusterError:
+            working.finishing = False
+            raise
+        else:
+            self._store.put("releases", body)
         self._working.pop(record.metadata.uid, None)
 
     def _count_active(self) -> None:
@@ -361,9 +391,6 @@ class Reconciler:
 
     def _count_write(self, kind: str, verb: str) -> None:
         self._metrics.api_writes.labels(kind=kind, verb=verb).inc()
-
-
-_BACKGROUND: set[asyncio.Task[bool]] = set()
 
 
 def _short(text: str, length: int) -> str:
