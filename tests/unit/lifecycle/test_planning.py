@@ -17,7 +17,7 @@ from pratique.lifecycle.planning import (
 )
 from pratique.lifecycle.policies import Policy
 from pratique.resources.indicator import ServiceLevelIndicatorSpec
-from pratique.resources.release import Plan
+from pratique.resources.release import BaselineObjective, Plan
 from unit.lifecycle.builders import (
     ERRORS,
     FAST,
@@ -254,12 +254,8 @@ def test_a_plan_survives_being_written_and_read() -> None:
 
 # Baselines
 
-VALUE = {"name": "fast", "value": 0.2, "samples": 900, "indicator_hash": "h"}
-
 
 def values(number: float = 0.2) -> tuple[Any, ...]:
-    from pratique.resources.release import BaselineObjective
-
     return (BaselineObjective(name="fast", value=number, samples=900, indicator_hash="h"),)
 
 

@@ -94,26 +94,16 @@ def pods(draw: st.DrawFn, now: float) -> list[Pod]:
     made = []
     for name in draw(st.lists(st.sampled_from("abcde"), unique=True, max_size=4)):
         ready = draw(st.booleans())
-        since = at(draw(st.floats(0, max(now, 0.001))))
         made.append(
             pod(
                 name,
-                ready=None,
-                ready_since=since,
-                containers=draw(containers) if not ready else (Container("cart"),),
+                ready=draw(st.floats(0, max(now, 0.001))) if ready else None,
+                containers=(Container("cart"),) if ready else draw(containers),
                 deleting=draw(st.integers(0, 9)) == 0,
                 pod_hash=draw(st.sampled_from(["abc", "abc", "abc", "def"])),
             )
         )
-        if ready:
-            made[-1] = _ready(made[-1])
     return made
-
-
-def _ready(of: Pod) -> Pod:
-    from dataclasses import replace
-
-    return replace(of, ready=True)
 
 
 @st.composite
