@@ -37,6 +37,7 @@ def namespace(bed: Testbed) -> Iterator[str]:
     """The name of a new namespace; it is gone some seconds after the test."""
     name = f"test-{next(_numbers)}-{uuid.uuid4().hex[:6]}"
     bed.kubectl("create", "namespace", name)
+    bed.kubectl("wait", "-n", name, "--for=create", "serviceaccount/default", "--timeout=10s")
     yield name
     bed.check()  # a component that crashed is told by the test it crashed in
     bed.kubectl("delete", "namespace", name, "--wait=false")

@@ -11,13 +11,14 @@ import fcntl
 import json
 import os
 import signal
-import subprocess
 import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
 from types import FrameType
 from typing import Any, NoReturn
+
+import psutil
 
 from pratique_testbed import binaries
 from pratique_testbed.bed import Testbed
@@ -51,29 +52,33 @@ def up(
     state.mkdir(parents=True, exist_ok=True)
     log = state / "supervisor.log"
     (state / "bed.json").unlink(missing_ok=True)
-    with log.open("wb") as output:
-        supervisor = subprocess.Popen(
-            [
-                *(sys.executable, "-m", "pratique_testbed", f"--state={state}", "serve"),
-                f"--nodes={nodes}",
-                f"--scrape-interval={scrape_interval}",
-                *(["--jaeger"] if jaeger else []),
-            ],
-            stdin=subprocess.DEVNULL,
-            stdout=output,
-            stderr=subprocess.STDOUT,
-            env={**os.environ, "PYTHONPATH": str(_PACKAGES)},
-            start_new_session=True,
-        )
+    # posix_spawn and not subprocess: the supervisor is meant to outlive us.
+    pid = os.posix_spawn(
+        sys.executable,
+        [
+            *(sys.executable, "-m", "pratique_testbed", f"--state={state}", "serve"),
+            f"--nodes={nodes}",
+            f"--scrape-interval={scrape_interval}",
+            *(["--jaeger"] if jaeger else []),
+        ],
+        {**os.environ, "PYTHONPATH": str(_PACKAGES)},
+        file_actions=[
+            (os.POSIX_SPAWN_OPEN, 0, os.devnull, os.O_RDONLY, 0),
+            (os.POSIX_SPAWN_OPEN, 1, str(log), os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600),
+            (os.POSIX_SPAWN_DUP2, 1, 2),
+        ],
+        setsid=True,
+    )
     try:
-        while not (told := read(state)).get("ready"):
-            if supervisor.poll() is not None:
+        while not (told := read(state))["ready"]:
+            if os.waitpid(pid, os.WNOHANG)[0]:
                 raise BedError(f"the test bed did not start:\n{tail(log)}")
             time.sleep(0.1)
-    except BaseException:
-        if supervisor.poll() is None:
-            supervisor.terminate()
-        supervisor.wait()
+    except BedError:
+        raise
+    except BaseException:  # Ctrl-C
+        os.kill(pid, signal.SIGTERM)
+        os.waitpid(pid, 0)
         raise
     return told
 
@@ -83,14 +88,14 @@ def down(state: Path, timeout: float = 20.0) -> bool:
     told = read(state)
     if not told["alive"]:
         return False
-    os.kill(told["pid"], signal.SIGTERM)
-    limit = time.monotonic() + timeout
-    while read(state)["alive"]:
-        if time.monotonic() > limit:  # its children die with it
-            with contextlib.suppress(ProcessLookupError):
-                os.kill(told["pid"], signal.SIGKILL)
-            limit = time.monotonic() + timeout
-        time.sleep(0.05)
+    with contextlib.suppress(psutil.NoSuchProcess):
+        supervisor = psutil.Process(told["pid"])
+        supervisor.terminate()
+        try:
+            supervisor.wait(timeout)
+        except psutil.TimeoutExpired:
+            supervisor.kill()  # its children die with it
+            supervisor.wait()
     return True
 
 

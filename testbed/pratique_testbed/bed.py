@@ -91,6 +91,15 @@ class Testbed:
         """The kubectl in use, for those who run it themselves."""
         return self._running().kubectl
 
+    @property
+    def pods_job(self) -> dict[str, Any]:
+        """The job by which a Prometheus scrapes the simulator's pods, also one of your own."""
+        return {"job_name": "pods", "file_sd_configs": [{"files": [str(self._targets)]}]}
+
+    @property
+    def _targets(self) -> Path:
+        return self.state / "targets" / "pods.json"
+
     def start(self) -> None:
         """Build what is missing, start everything, return when all of it is ready."""
         if self._children:
@@ -109,10 +118,10 @@ class Testbed:
         self.kubeconfig, self.api_url = plane.kubeconfig, plane.api_url
         self._simulator_port = free_port()
         self.simulator_url = f"http://127.0.0.1:{self._simulator_port}"
-        targets = self.state / "targets" / "pods.json"
+        targets = self._targets
         targets.parent.mkdir()
         self._prometheus = PrometheusServer(
-            [_pods_job(targets)] if self._with_simulator else [],
+            [self.pods_job] if self._with_simulator else [],
             scrape_interval=self._scrape_interval,
             state=self.state / "prometheus",
         )
@@ -141,6 +150,8 @@ class Testbed:
             self._wait_for(name)
         if self._nodes:
             self.kubectl("wait", "--for=condition=Ready", "node", "--all", "--timeout=30s")
+        # Without it pods are refused: it is how one sees that the controllers work.
+        self.kubectl("wait", "--for=create", "serviceaccount/default", "--timeout=30s")
         self.check()
 
     def _start_jaeger(self) -> None:
@@ -278,10 +289,6 @@ class Testbed:
         return state
 
 
-def _pods_job(targets: Path) -> dict[str, Any]:
-    return {"job_name": "pods", "file_sd_configs": [{"files": [str(targets)]}]}
-
-
 def _node(number: int) -> dict[str, Any]:
     name = f"node-{number}"
     room = {"cpu": "64", "memory": "256Gi", "pods": "500"}
@@ -296,5 +303,6 @@ def _node(number: int) -> dict[str, Any]:
                 "topology.kubernetes.io/zone": f"zone-{number % 3}",
             },
         },
+        "spec": {"podCIDR": f"10.{10 + number}.0.0/16"},  # KWOK's default has room for 254 pods
         "status": {"allocatable": room, "capacity": room},
     }

@@ -3,7 +3,7 @@
 A pod's annotation ``testbed.pratique.sh/fail`` chooses a failure: ``ImagePullBackOff``,
 ``CreateContainerConfigError``, ``CrashLoopBackOff``, ``OOMKilled``, ``NeverReady``. Put on a
 Deployment's template it concerns each new pod; put on a living pod by ``kubectl annotate`` it
-concerns that pod from then on. Taken away, a pod that never started becomes ready.
+concerns that pod from then on. Taken away, the pod becomes ready.
 """
 
 from __future__ import annotations
