@@ -106,10 +106,9 @@ class Seen:
         self._process.wait()
 
 
-def counter(text: str, name: str) -> float:
-    """The sum of a counter's series in /metrics."""
-    found = re.findall(rf"^{name}(?:{{[^}}]*}})? ([0-9.e+]+)$", text, re.MULTILINE)
-    return sum(float(x) for x in found)
+def counter(text: str, series: str) -> float:
+    """The sum of the series that match, in /metrics."""
+    return sum(float(x) for x in re.findall(rf"^{series} ([0-9.e+]+)$", text, re.MULTILINE))
 
 
 def until_done(bed: Testbed, count: int, timeout: float = 180) -> None:
@@ -171,15 +170,22 @@ def one_release(bed: Testbed, operator: OperatorProcess, table: Table) -> None:
     until_done(bed, 1)
     time.sleep(2)
     after = operator.metrics()
-    for name, what, sense in (
-        (
-            "pratique_api_writes_total",
-            "API writes per release (Events and policy status too)",
-            "≤ 10",
-        ),
-        ("pratique_queries_total", "queries per release of 5 looks", ""),
+    for kind, what, sense in (
+        ("Release", "writes of the Release itself", ""),
+        ("Event", "writes of its Events", "both ≤ 10"),
+        ("ReleasePolicy", "writes of its policy's status", ""),
     ):
-        table.add_row(what, f"{counter(after, name) - counter(before, name):.0f}", sense)
+        one = rf'pratique_api_writes_total{{[^}}]*kind="{kind}"[^}}]*}}'
+        table.add_row(f"API writes per release: {what}", grown(before, after, one), sense)
+    queries = r"pratique_queries_total{[^}]*}"
+    table.add_row(
+        "queries to Prometheus per look", f"{float(grown(before, after, queries)) / 5:g}", ""
+    )
+
+
+def grown(before: str, after: str, series: str) -> str:
+    """By how much a counter grew between two scrapes."""
+    return f"{counter(after, series) - counter(before, series):.0f}"
 
 
 def at_rest(process: psutil.Process, table: Table) -> None:

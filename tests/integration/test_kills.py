@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import json
 import time
+import urllib.request
 from collections.abc import Iterator
 
 import pytest
 
 from pratique_testbed.bed import Testbed
+from pratique_testbed.jaeger import JaegerServer
 from pratique_testbed.operator import OperatorProcess, install
 from support.documents import (
     FAST,
@@ -100,3 +102,56 @@ def test_killed_in_any_phase_it_comes_to_one_verdict(
     assert len(reasons) == len(set(reasons))
     assert {"RolledOut", "Promotable"} <= set(reasons)
     assert len(items(bed, "rel", namespace)) == 1
+
+
+def test_a_prometheus_that_was_away_is_asked_again(
+    bed: Testbed, namespace: str, operator: OperatorProcess
+) -> None:
+    bed.apply(
+        provider(namespace, bed.prometheus_url, scrapeInterval="1s"),
+        policy(namespace, "web", [FAST], {"window": "16s"}),
+        deployment(namespace, "web", sim={"latency": "200ms", "rps": "30"}),
+    )
+    wait(
+        bed, "rel", namespace, "web-1", lambda r: r.get("status", {}).get("phase") == "Evaluating"
+    )  # fmt: skip
+    time.sleep(4)
+    bed.kill("prometheus")
+    time.sleep(1)
+    bed.restart("prometheus")
+    release = verdict(bed, namespace, "web-1")
+    assert says(release) == ("Promotable", "AllObjectivesMet")
+
+
+def test_traces_of_a_judgement_reach_a_real_jaeger(bed: Testbed, namespace: str) -> None:
+    with (
+        JaegerServer() as jaeger,
+        OperatorProcess(
+            bed, environment={"OTEL_EXPORTER_OTLP_ENDPOINT": jaeger.otlp_url}
+        ) as operator,
+    ):
+        bed.apply(
+            provider(namespace, bed.prometheus_url),
+            policy(namespace, "web", [FAST]),
+            deployment(namespace, "web", sim={"latency": "200ms", "rps": "30"}),
+        )
+        verdict(bed, namespace, "web-1")
+        limit = time.monotonic() + 20
+        spans: list[Document] = []
+        while time.monotonic() < limit and len(spans) < 8:
+            with urllib.request.urlopen(
+                f"{jaeger.query_url}/api/traces?service=pratique&lookback=1h", timeout=10
+            ) as answer:
+                spans = [s for t in json.load(answer)["data"] for s in t["spans"]]
+            time.sleep(0.3)
+        assert operator.ready()
+    names = [s["operationName"] for s in spans]
+    ids = {s["spanID"] for s in spans}
+    roots = [s for s in spans if not s["references"]]
+    assert len(roots) == 1
+    assert all(r["spanID"] in ids for s in spans for r in s["references"]), "no orphan"
+    for part in ("rollout", "warm-up", "window", "look", "objective"):
+        assert any(part in name for name in names), names
+    tags = {t["key"]: t["value"] for t in roots[0]["tags"]}
+    assert tags["pratique.verdict"] == "Promotable"
+    assert tags["k8s.namespace.name"] == namespace

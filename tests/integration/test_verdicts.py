@@ -6,8 +6,11 @@ each test then reads what became of its scenario.
 
 from __future__ import annotations
 
+import http.server
 import json
+import threading
 import time
+import urllib.request
 import uuid
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -19,6 +22,7 @@ import yaml
 
 from pratique_testbed.bed import Testbed
 from pratique_testbed.operator import OperatorProcess, install
+from pratique_testbed.prometheus import PrometheusServer
 from support.documents import (
     ERRORS,
     FAST,
@@ -34,7 +38,7 @@ from support.documents import (
     wait,
 )
 
-pytestmark = pytest.mark.integration
+pytestmark = [pytest.mark.integration, pytest.mark.timeout(500)]
 
 ROOT = Path(__file__).resolve().parents[2]
 SCENARIOS: dict[str, Callable[[Testbed, str], Any]] = {}
@@ -52,7 +56,7 @@ class Played:
         self._futures = futures
 
     def __call__(self, play: Callable[[Testbed, str], Any]) -> Any:
-        return self._futures[play.__name__].result(timeout=240)
+        return self._futures[play.__name__].result(timeout=400)
 
 
 @pytest.fixture(scope="module")
@@ -73,6 +77,14 @@ def played(bed: Testbed, operator: OperatorProcess) -> Iterator[Played]:
         ),
         *(provider(namespace, bed.prometheus_url) for namespace in names.values()),
     )
+    for namespace in names.values():  # scraped for some seconds, so that its rhythm is known
+        wait(
+            bed,
+            "metricsproviders",
+            namespace,
+            "default",
+            lambda p: p.get("status", {}).get("scrapeInterval") == "1s",
+        )
     with ThreadPoolExecutor(len(SCENARIOS)) as pool:
         futures = {n: pool.submit(play, bed, names[n]) for n, play in SCENARIOS.items()}
         yield Played(futures)
@@ -337,6 +349,142 @@ def test_an_older_release_keeps_its_verdict_and_says_that_it_is_superseded(playe
     releases = played(changes)[1]["items"]
     assert says(releases[0]) == ("Promotable", "AllObjectivesMet")
     assert condition(releases[0], "Superseded")["status"] == "True"
+
+
+@scenario
+def bad_while_rolling_out(bed: Testbed, ns: str) -> Document:
+    bed.apply(
+        policy(ns, "web", [ERRORS]),
+        deployment(ns, "web", sim={**GOOD, "error-ratio": "0.3"}, minReadySeconds=120),
+    )
+    return verdict(bed, ns, "web-1")
+
+
+def test_looks_during_the_rollout_may_fail_it(played: Played) -> None:
+    release = played(bad_while_rolling_out)
+    assert says(release) == ("NotPromotable", "ObjectiveFailed")
+    assert "completedAt" not in release["status"]["rollout"]
+    assert "windowFrom" not in release["status"]
+
+
+@scenario
+def good_while_rolling_out(bed: Testbed, ns: str) -> Document:
+    bed.apply(
+        policy(ns, "web", [ERRORS], {"rolloutDeadline": "14s"}),
+        deployment(ns, "web", sim=GOOD, minReadySeconds=120),
+    )
+    return verdict(bed, ns, "web-1")
+
+
+def test_looks_during_the_rollout_never_pass_it(played: Played) -> None:
+    release = played(good_while_rolling_out)
+    assert says(release) == ("NotPromotable", "RolloutFailed")
+
+
+class Door(http.server.BaseHTTPRequestHandler):
+    """Lets pass to Prometheus who brings the token."""
+
+    token = "s3cr3t-canary"
+    behind = ""
+
+    def do_GET(self) -> None:
+        if self.headers.get("Authorization") != f"Bearer {self.token}":
+            self.send_response(401)
+            self.end_headers()
+            return
+        with urllib.request.urlopen(self.behind + self.path) as answer:
+            body = answer.read()
+        self.send_response(200)
+        self.send_header("Content-Type", "application/json")
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+
+    def log_message(self, *_: Any) -> None:
+        pass
+
+
+@scenario
+def behind_a_token(bed: Testbed, ns: str) -> list[Document]:
+    Door.behind = bed.prometheus_url
+    door = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Door)
+    threading.Thread(target=door.serve_forever, daemon=True).start()
+    bed.apply(
+        {
+            "apiVersion": "v1",
+            "kind": "Secret",
+            "metadata": {"name": "prometheus-token", "namespace": ns},
+            "stringData": {"token": Door.token},
+        },
+        provider(
+            ns,
+            f"http://127.0.0.1:{door.server_port}",
+            auth={"bearer": {"secretRef": {"name": "prometheus-token"}}},
+        ),
+    )
+
+    def stalled(found: Document) -> bool:
+        return "secret" in condition(found, "Ready").get("message", "").lower()
+
+    refused = wait(bed, "metricsproviders", ns, "default", stalled)
+    role = (ROOT / "deploy" / "examples" / "secret-reader.yaml").read_text()
+    for document in yaml.safe_load_all(role):
+        document["metadata"]["namespace"] = ns
+        bed.apply(document)
+    wait(
+        bed,
+        "metricsproviders",
+        ns,
+        "default",
+        lambda p: condition(p, "Ready").get("status") == "True",
+    )
+    bed.apply(policy(ns, "web", [FAST]), deployment(ns, "web", sim=GOOD))
+    release = verdict(bed, ns, "web-1")
+    everything = bed.kubectl("get", "rel,relpol,mp,events", "-n", ns, "-o", "yaml").stdout
+    door.shutdown()
+    door.server_close()
+    return [refused, release, {"text": everything}]
+
+
+def test_a_token_needs_a_role_that_names_its_secret_and_is_shown_nowhere(
+    operator: OperatorProcess, played: Played
+) -> None:
+    refused, release, everything = played(behind_a_token)
+    assert condition(refused, "Ready")["status"] != "True"
+    assert says(release)[0] == "Promotable"
+    assert Door.token not in everything["text"]
+    assert Door.token not in operator.log.read_text()
+
+
+@scenario
+def every_fifteen_seconds(bed: Testbed, ns: str) -> list[Document]:
+    """As most clusters scrape: nothing is tuned for the test but the lengths."""
+    with PrometheusServer([bed.pods_job], scrape_interval="15s") as prometheus:
+        bed.apply(provider(ns, prometheus.url))
+        bed.apply(deployment(ns, "web", sim=GOOD))
+        rhythm = {"warmUp": "20s", "window": "1m", "interval": "30s"}
+        wait(
+            bed,
+            "metricsproviders",
+            ns,
+            "default",
+            lambda p: p.get("status", {}).get("scrapeInterval") == "15s",
+            timeout=150,
+        )
+        bed.apply(policy(ns, "web", [FAST, ERRORS], {**rhythm, "interval": "10s"}))
+        too_short = wait(bed, "relpol", ns, "web", lambda p: bool(condition(p, "Stalled")))
+        bed.apply(policy(ns, "web", [FAST, ERRORS], rhythm))
+        verdict(bed, ns, "web-1", timeout=150)
+        bed.apply(deployment(ns, "web", image="registry.example/app:2", sim=SLOW))
+        return [too_short, verdict(bed, ns, "web-2", timeout=240)]
+
+
+def test_at_a_usual_scrape_interval_the_slow_version_fails_too(played: Played) -> None:
+    too_short, release = played(every_fifteen_seconds)
+    message = condition(too_short, "Stalled")["message"]
+    assert "spec.analysis.interval" in message
+    assert "30s" in message
+    assert says(release) == ("NotPromotable", "ObjectiveFailed")
 
 
 @scenario

@@ -61,7 +61,8 @@ def judge(s: Situation, status: ReleaseStatus) -> Looking:
     first = status.cohorts[0].from_
     baselines = _baselines(s, found)
     end = window_end(s, status)
-    until = s.now if end is None else min(s.now, end)
+    # While no window is known only the last looks that can be asked matter, not the last ones at all.
+    until = s.now - _delay(s) if end is None else min(s.now, end)
     ends = list(grid.ends(first, until, analysis.interval))
     if status.window_from is not None:
         early = [e for e in ends if e <= status.window_from]
