@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator, Iterator
 from datetime import UTC, datetime
 
 import pytest
+import requests
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -15,12 +16,12 @@ from pratique.queries import promql
 from pratique.queries.describe import describe
 from pratique.queries.questions import Question
 from pratique.sources.answers import answer
-from pratique.sources.errors import Rejected
+from pratique.sources.errors import Rejected, TooLarge
 from pratique.sources.probing import probe
 from pratique.sources.prometheus import PrometheusSource
 from pratique_testbed.prometheus import PrometheusServer
 from unit.queries.asking import LATENCY, errors, latency, query, question
-from unit.sources.scripted import Reply, Scripted
+from unit.sources.scripted import Asked, Reply, Scripted
 
 pytestmark = pytest.mark.integration
 
@@ -137,6 +138,33 @@ async def test_pods_by_name_and_by_pattern(
     by_pattern = errors(end=END, scoped={"pod_pattern": pattern})
     got = await answer([by_name, by_pattern], source.ask)
     assert got == {by_name: expected, by_pattern: expected}
+
+
+async def test_many_pods_through_what_only_lets_get_pass(url: str) -> None:
+    def forward(asked: Asked) -> Reply:
+        if asked.method != "GET":
+            return Reply(b"", 405)
+        return Reply(requests.get(f"{url}{asked.path}", asked.params, timeout=10).content)
+
+    with Scripted(forward) as proxy:
+        source = PrometheusSource(url=proxy.url)
+        everyone = errors(*PODS, end=END)
+        got = await answer([everyone], source.ask)
+        await source.close()
+    assert got == {everyone: Counts(300 * 40, 300 * 160)}
+    assert {a.method for a in proxy.asked} == {"GET", "POST"}
+
+
+async def test_a_prometheus_that_holds_few_samples_is_asked_in_parts() -> None:
+    few = ["--query.max-samples=3000"]
+    with PrometheusServer(blocks_from_openmetrics=history(), extra_flags=few) as server:
+        source = PrometheusSource(url=server.url)
+        with pytest.raises(TooLarge, match="too many samples"):
+            await source.evaluate("requests_total[10m]", END)
+        everyone = errors(*PODS, end=END)
+        got = await answer([everyone], source.ask)
+        await source.close()
+    assert got == {everyone: Counts(300 * 40, 300 * 160)}
 
 
 @pytest.mark.parametrize(

@@ -6,7 +6,7 @@ Pure: who asks the queries and what may go wrong then is the adapter's (``source
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from urllib.parse import quote_plus
@@ -21,6 +21,11 @@ from .vectors import Vector
 
 MAX_ENCODED = 6500
 """Characters of an expression in a URL: common servers and proxies take 8 kB with all the rest."""
+MAX_POSTED = 120_000
+"""Characters of an expression in a body: the pods of a thousand releases in three queries.
+
+Prometheus answers one for exact names in a tenth of a second; longer ones it matches ever slower.
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,25 +54,34 @@ class Batch:
     def read(self, vector: Vector) -> Tally:
         """Counts by member and le, and the members that are to be counted from raw samples."""
         tally = Tally()
+        ours = {m.values for m in self.members}
+        patterns = any(m.pattern for m in self.members)
         for row in vector:
             values = tuple(row.labels.get(label, "") for label in self.counter.by)
+            if not patterns and values not in ours:
+                continue  # one member's namespace with another's name
             if promql.RESET_TAG in row.labels:
                 tally.resets.add(values)
             else:
                 tally.add(values, row.labels.get("le", ""), row.value)
         return tally
 
-    def raw(self, resets: Iterable[Values]) -> tuple[Query, ...]:
-        """Queries for the samples themselves of these members."""
+    def raw(self, resets: Iterable[Values]) -> Query:
+        """The samples themselves of these members."""
         c = self.counter
+        series = _series(c, [Member(values) for values in resets])
+        return Query(c.provider, promql.raw(series, c.span, c.look_back), c.end)
 
-        def expr(members: tuple[Member, ...]) -> str:
-            return promql.raw(_series(c, members), c.span, c.look_back)
-
-        chosen = [Member(values) for values in resets]
-        return tuple(
-            Query(c.provider, expr(chunk), c.end) for chunk in _chunks(c, chosen, expr, copies=1)
-        )
+    def split(self) -> tuple[Batch, ...]:
+        """The same in smaller batches; none where it cannot be split."""
+        if len(self.members) < 2:
+            return ()
+        parts = tuple(_batches(self.counter, self.members, MAX_ENCODED))
+        if len(parts) > 1:
+            return parts
+        half = len(self.members) // 2
+        halves = self.members[:half], self.members[half:]
+        return tuple(Batch(self.counter, members) for members in halves)
 
     def recount(self, tally: Tally, answers: Iterable[Vector]) -> Tally:
         """The tally with the members that had resets counted from their samples."""
@@ -77,7 +91,9 @@ class Batch:
         begin = round(end - c.span, 3)
         counts = {v: les for v, les in tally.counts.items() if v not in tally.resets}
         exact = Tally(counts)
-        for row in (row for vector in answers for row in vector):
+        # Several answers may hold the same series: one's namespace with another's name.
+        series = {frozenset(row.labels.items()): row for vector in answers for row in vector}
+        for row in series.values():
             values = tuple(row.labels.get(label, "") for label in c.by)
             grown = growth(row.samples, begin, end)
             if grown is not None and values in tally.resets:
@@ -155,47 +171,40 @@ def plan(questions: Iterable[Question]) -> Plan:
         counted.append((question, found))
         for need in found:
             wanted.setdefault(need.counter, {}).update(dict.fromkeys(need.members))
-    batches = tuple(b for c, members in wanted.items() for b in _batches(c, members))
+    batches = tuple(b for c, members in wanted.items() for b in _batches(c, members, MAX_POSTED))
     queries = tuple(dict.fromkeys(query for _, query in raw))
     return Plan(settled, batches, queries, tuple(counted), tuple(raw))
 
 
-def _batches(counter: Counter, members: Iterable[Member]) -> Iterator[Batch]:
-    def expr(chunk: tuple[Member, ...]) -> str:
-        return Batch(counter, chunk).query.expr
+def _batches(counter: Counter, members: Iterable[Member], size: int) -> Iterator[Batch]:
+    """Members in as few batches as keep to the size.
 
-    for chunk in _chunks(counter, members, expr, copies=4):
-        yield Batch(counter, chunk)
-
-
-def _chunks(
-    counter: Counter,
-    members: Iterable[Member],
-    expr: Callable[[tuple[Member, ...]], str],
-    copies: int,
-) -> Iterator[tuple[Member, ...]]:
-    """Members in as few parts as fit a URL; ``copies`` of the selector stand in the expression.
-
-    Sizes are estimated from above, one member after the other, so that this stays linear.
+    Patterns stand alone, and in few: beside names they would cost Prometheus its quick matching of
+    exact names, and many of them cost it seconds. Sizes are estimated from above, one member after
+    the other, so that this stays linear.
     """
     ordered = sorted(members, key=lambda m: (m.pattern, m.values))
-    if not ordered:
-        return
-    fixed = len(quote_plus(expr(()))) + copies * 30 * len(counter.by)
-    budget = max(200, (MAX_ENCODED - fixed) // copies)
+    fixed = len(quote_plus(Batch(counter, ()).query.expr)) + _COPIES * 30 * len(counter.by)
     chunk: list[Member] = []
     seen: set[tuple[int, str]] = set()
     used = 0
     for member in ordered:
+        most = min(size, MAX_ENCODED) if member.pattern else size
         cost, stems = _cost(member, seen)
-        if chunk and used + cost > budget:
-            yield tuple(chunk)
+        full = used + cost > max(200, (most - fixed) // _COPIES)
+        if chunk and (full or chunk[-1].pattern != member.pattern):
+            yield Batch(counter, tuple(chunk))
             chunk, used, seen = [], 0, set()
             cost, stems = _cost(member, seen)
         chunk.append(member)
         seen |= stems
         used += cost
-    yield tuple(chunk)
+    if chunk:
+        yield Batch(counter, tuple(chunk))
+
+
+_COPIES = 4
+"""How often the selector stands in promql.counts."""
 
 
 def _cost(member: Member, seen: set[tuple[int, str]]) -> tuple[int, set[tuple[int, str]]]:

@@ -7,13 +7,14 @@ Not here: how a query travels (prometheus), how many travel at a time (its semap
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Awaitable, Callable, Iterable, Sequence
 
 from ..judge.samples import Missing, MissingReason, Sample
 from ..queries.grouping import Batch, Query, Tally, plan
+from ..queries.needs import Values
 from ..queries.questions import Question
 from ..queries.vectors import Row, Vector
-from .errors import Rejected, SourceError
+from .errors import Rejected, SourceError, TooLarge
 
 __all__ = ["Ask", "Row", "Vector", "answer"]
 
@@ -29,24 +30,44 @@ async def answer(questions: Iterable[Question], ask: Ask) -> dict[Question, Samp
     """
     planned = plan(questions)
     tallies, vectors = await asyncio.gather(
-        asyncio.gather(*(_tally(batch, ask) for batch in planned.batches)),
+        _tallies(planned.batches, ask),
         asyncio.gather(*(_vector(query, ask) for query in planned.singles)),
     )
-    return planned.deal(
-        dict(zip(planned.batches, tallies, strict=True)),
-        dict(zip(planned.singles, vectors, strict=True)),
-    )
+    return planned.deal(tallies, dict(zip(planned.singles, vectors, strict=True)))
 
 
-async def _tally(batch: Batch, ask: Ask) -> Tally | Missing:
+async def _tallies(batches: Iterable[Batch], ask: Ask) -> dict[Batch, Tally | Missing]:
+    """Each batch's tally; one too large for the provider is there as its parts."""
+    found: dict[Batch, Tally | Missing] = {}
+    for tallies in await asyncio.gather(*(_tally(batch, ask) for batch in batches)):
+        found |= tallies
+    return found
+
+
+async def _tally(batch: Batch, ask: Ask) -> dict[Batch, Tally | Missing]:
     try:
         tally = batch.read(await ask(batch.query))
-        if not tally.resets:
-            return tally
-        raw = await asyncio.gather(*(ask(query) for query in batch.raw(tally.resets)))
+        if tally.resets:
+            tally = batch.recount(tally, await _samples(batch, sorted(tally.resets), ask))
     except SourceError as error:
-        return _missing(batch.query, error)
-    return batch.recount(tally, raw)
+        if isinstance(error, TooLarge) and (parts := batch.split()):
+            return await _tallies(parts, ask)
+        return {batch: _missing(batch.query, error)}
+    return {batch: tally}
+
+
+async def _samples(batch: Batch, resets: Sequence[Values], ask: Ask) -> list[Vector]:
+    """The raw samples of these members, in halves where they are too many for one answer."""
+    try:
+        return [await ask(batch.raw(resets))]
+    except TooLarge:
+        if len(resets) < 2:
+            raise
+    half = len(resets) // 2
+    halves = await asyncio.gather(
+        _samples(batch, resets[:half], ask), _samples(batch, resets[half:], ask)
+    )
+    return [*halves[0], *halves[1]]
 
 
 async def _vector(query: Query, ask: Ask) -> Vector | Missing:

@@ -23,5 +23,9 @@ class Rejected(SourceError):  # noqa: N818 — its base says Error
     """The provider says that the query is wrong: asking it again is of no use."""
 
 
+class TooLarge(Rejected):
+    """The query or its answer is larger than is taken: its parts may be answered."""
+
+
 class Malformed(SourceError):  # noqa: N818 — its base says Error
     """What answered does not speak Prometheus' query API: a login page, a redirect, a proxy."""

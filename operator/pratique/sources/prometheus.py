@@ -77,7 +77,12 @@ class PrometheusSource:
 
     async def evaluate(self, expr: str, time: datetime | None = None) -> Vector:
         """The answer as of ``time``, else of the provider's own now; raises SourceError."""
-        params = {"timeout": f"{round(self._timeout * 1000)}ms", "partial_response": "false"}
+        params = {
+            "timeout": f"{round(self._timeout * 1000)}ms",
+            # Thanos' and VictoriaMetrics' words for: all of it, or an error.
+            "partial_response": "false",
+            "deny_partial_response": "1",
+        }
         if time is not None:
             params["time"] = f"{time.timestamp():.3f}"
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import timedelta
+from typing import Any
 from urllib.parse import quote_plus
 
 import pytest
@@ -20,21 +21,64 @@ from unit.queries.world import World
 E = END.timestamp()
 
 
-def test_a_hundred_releases_of_three_pods_need_a_few_queries() -> None:
-    asked = [
-        errors(
-            *(f"service-{n:03d}-7d9f8c{n:04d}-{tail}{n:03d}" for tail in ("aa", "bb", "cc")),
-            scoped={"workload": f"service-{n:03d}"},
+def releases(many: int) -> list[Question]:
+    """Each of three pods and the same five indicators, in forty namespaces."""
+    good = {"metric": "messages_total", "where": [{"label": "ok", "equals": "true"}]}
+    indicators: list[dict[str, Any]] = [
+        {"ratio": ERRORS},
+        {"latency": {"histogram": "duration_seconds", "quantile": 0.95}},
+        {"latency": {"histogram": "duration_seconds", "threshold": "300ms"}},
+        {"latency": {"histogram": "query_duration_seconds", "quantile": 0.5}},
+        {"ratio": {"good": good, "total": {"metric": "messages_total"}}},
+    ]
+    return [
+        question(
+            *(f"service-{n:04d}-7d9f8c{n:04d}-{tail}{n % 1000:03d}" for tail in ("aa", "bb", "cc")),
+            scoped={"namespace": f"team-{n % 40}", "workload": f"service-{n:04d}"},
+            **indicator,
         )
+        for n in range(many)
+        for indicator in indicators
+    ]
+
+
+@pytest.mark.parametrize(("many", "most"), [(1, 6), (100, 6), (1000, 20)])
+def test_many_releases_need_few_queries(many: int, most: int) -> None:
+    batches = plan(releases(many)).batches
+    assert len(batches) <= most
+    for batch in batches:
+        assert len(quote_plus(batch.query.expr)) <= grouping.MAX_POSTED
+    told = [(b.counter, m) for b in batches for m in b.members]
+    assert len(told) == len(set(told)) == 6 * 3 * many
+
+
+def test_what_is_split_fits_a_url() -> None:
+    (batch,) = (b for b in plan(releases(100)).batches if "ok=" in b.query.expr)
+    parts = batch.split()
+    assert 2 < len(parts) <= 10
+    for part in parts:
+        assert len(quote_plus(part.query.expr)) <= grouping.MAX_ENCODED
+    assert sorted(m.values for p in parts for m in p.members) == sorted(
+        m.values for m in batch.members
+    )
+    smaller = parts[0].split()
+    assert [len(p.members) for p in smaller] == [
+        len(parts[0].members) // 2,
+        -(-len(parts[0].members) // 2),
+    ]
+    assert smaller[0].members + smaller[1].members == parts[0].members
+
+
+def test_patterns_stand_alone_and_in_short_queries() -> None:
+    asked = [
+        latency(scoped={"pod_pattern": f"service-{n:04d}-7d9f8c{n:04d}-[a-z0-9]+"})
         for n in range(100)
     ]
-    batches = plan(asked).batches
-    assert len(batches) <= 16
-    assert len(plan([errors("a-1-x"), latency("a-1-x")]).batches) == 3
+    batches = plan([*asked, latency("cart-1-x", "cart-1-y")]).batches
+    assert len(batches) > 2
     for batch in batches:
-        assert len(quote_plus(batch.query.expr)) <= 7000
-    told = [m for b in batches for m in b.members if not b.counter.matchers]
-    assert len(told) == len(set(told)) == 300
+        assert len({m.pattern for m in batch.members}) == 1
+        assert len(quote_plus(batch.query.expr)) <= grouping.MAX_ENCODED
 
 
 def test_equal_counters_of_different_indicators_are_asked_once() -> None:
@@ -186,6 +230,7 @@ async def test_answers_do_not_depend_on_grouping_or_splitting(
 ) -> None:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(grouping, "MAX_ENCODED", size)
+        patch.setattr(grouping, "MAX_POSTED", 2 * size)
         together = await answer(asked, world.ask)
     for one in asked:
         assert plainly(together[one]) == plainly(expected(world, one))
@@ -193,7 +238,10 @@ async def test_answers_do_not_depend_on_grouping_or_splitting(
         assert plainly(alone[one]) == plainly(together[one])
 
 
-async def test_many_pods_of_one_question_are_split_and_summed() -> None:
+async def test_many_pods_of_one_question_are_split_and_summed(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(grouping, "MAX_POSTED", 6500)
     world = World()
     pods = [f"checkout-7d9f8c-{n:05d}" for n in range(500)]
     for n, pod in enumerate(pods):

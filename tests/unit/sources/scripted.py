@@ -30,7 +30,9 @@ class Reply:
 class Asked:
     path: str
     params: dict[str, str]
+    """Of the URL or, for POST, of the body."""
     headers: dict[str, str]
+    method: str = "GET"
 
 
 def success(result: Any, kind: str = "vector") -> Reply:
@@ -57,8 +59,9 @@ class Scripted:
 
             def do_GET(self) -> None:
                 parts = urlsplit(self.path)
-                params = {k: v[0] for k, v in parse_qs(parts.query).items()}
-                asked = Asked(parts.path, params, dict(self.headers))
+                body = self.rfile.read(int(self.headers.get("Content-Length", 0))).decode()
+                params = {k: v[0] for k, v in parse_qs(body or parts.query).items()}
+                asked = Asked(parts.path, params, dict(self.headers), self.command)
                 outer.asked.append(asked)
                 reply = outer.reply if isinstance(outer.reply, Reply) else outer.reply(asked)
                 outer._stop.wait(reply.wait)
@@ -66,6 +69,9 @@ class Scripted:
                     self._say(reply)
                 except OSError:
                     self.close_connection = True
+
+            def do_POST(self) -> None:
+                self.do_GET()
 
             def _say(self, reply: Reply) -> None:
                 self.send_response(reply.status)

@@ -6,10 +6,10 @@ import pytest
 
 from pratique.judge.samples import Counts, Missing, Value
 from pratique.queries.grouping import Query
-from pratique.queries.questions import Provider
+from pratique.queries.questions import Provider, Question
 from pratique.queries.vectors import Row, Vector
 from pratique.sources.answers import answer
-from pratique.sources.errors import Malformed, Rejected, SourceError, Unavailable
+from pratique.sources.errors import Malformed, Rejected, SourceError, TooLarge, Unavailable
 from unit.queries.asking import END, errors, latency, query, question
 from unit.queries.world import World
 
@@ -58,6 +58,81 @@ async def test_trouble_with_the_raw_samples_is_trouble() -> None:
     assert await answer([asked], world.ask) == {asked: Counts(0, 3)}
     got = await answer([asked], ask)
     assert got[asked] == Missing("ProviderError", "metrics provider default: is away")
+
+
+NAMESPACES = ("shop", "bank")
+REPLICAS = [f"cart-{n}" for n in range(200)]
+"""The same names in each namespace, as those of a StatefulSet are."""
+
+
+def restarted() -> World:
+    """Each pod counted 12 in the minute, with a reset."""
+    world = World()
+    samples = [(E - 70, 90.0), (E - 30, 9.0), (E - 10, 3.0)]
+    for namespace in NAMESPACES:
+        for pod in REPLICAS:
+            world.add("requests_total", samples, namespace=namespace, pod=pod, code="200")
+    return world
+
+
+def everyone(namespace: str, how: str) -> Question:
+    if how == "names":
+        return errors(*REPLICAS, span=60.0, scoped={"namespace": namespace})
+    return errors(span=60.0, scoped={"namespace": namespace, "pod_pattern": "cart-.*"})
+
+
+@pytest.mark.parametrize("most", [700, 3000, 8000, 10**6])
+@pytest.mark.parametrize("how", ["names", "pattern"])
+async def test_what_is_too_large_is_asked_in_parts(most: int, how: str) -> None:
+    world = restarted()
+
+    async def ask(query: Query) -> Vector:
+        if len(query.expr) > most:
+            raise TooLarge("takes no query so long")
+        return await world.ask(query)
+
+    asked = [everyone(namespace, how) for namespace in NAMESPACES]
+    got = await answer(asked, ask)
+    assert got == dict.fromkeys(asked, Counts(0, 12 * len(REPLICAS)))
+
+
+async def test_what_is_too_large_in_the_smallest_part_is_told() -> None:
+    async def ask(query: Query) -> Vector:
+        raise TooLarge("takes no query so long")
+
+    one, many = errors("a-1-x"), errors(*REPLICAS, span=60.0)
+    missing = Missing("QueryRejected", "metrics provider default: takes no query so long")
+    assert await answer([one, many], ask) == {one: missing, many: missing}
+
+
+async def test_too_many_samples_of_one_pod_are_told() -> None:
+    world = restarted()
+
+    async def ask(query: Query) -> Vector:
+        if not query.expr.startswith("sum by("):
+            raise TooLarge("the answer is too large")
+        return await world.ask(query)
+
+    asked = everyone("shop", "pattern")
+    got = (await answer([asked], ask))[asked]
+    assert got == Missing("QueryRejected", "metrics provider default: the answer is too large")
+
+
+async def test_the_part_that_fails_leaves_the_others() -> None:
+    world = restarted()
+
+    async def ask(query: Query) -> Vector:
+        if len(query.expr) > 3000:
+            raise TooLarge("takes no query so long")
+        if "bank" in query.expr:
+            raise Unavailable("is away")
+        return await world.ask(query)
+
+    good, bad = everyone("shop", "names"), everyone("bank", "names")
+    few = errors("cart-0", span=60.0, scoped={"namespace": "shop"})
+    got = await answer([good, bad, few], ask)
+    assert got[bad] == Missing("ProviderError", "metrics provider default: is away")
+    assert got[few] == Counts(0, 12)
 
 
 async def test_only_who_had_a_reset_is_counted_from_samples() -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import gzip
+import json
 import math
 import socket
 import time
@@ -18,7 +19,7 @@ from pratique.queries.grouping import Query
 from pratique.queries.vectors import Row
 from pratique.sources import guarded
 from pratique.sources.answers import answer
-from pratique.sources.errors import Malformed, NoToken, Rejected, SourceError, Unavailable
+from pratique.sources.errors import Malformed, NoToken, Rejected, SourceError, TooLarge, Unavailable
 from pratique.sources.probing import probe
 from pratique.sources.prometheus import WORKERS, PrometheusSource
 from unit.queries.asking import END, PROVIDER, query
@@ -60,7 +61,10 @@ GOOD = success([{"metric": {"a": "b"}, "value": [1, "2"]}])
         (html(401), Unavailable, "check auth"),
         (html(403), Unavailable, "check auth"),
         (html(404), Malformed, "url's path"),
-        (html(414), Rejected, "so long a query"),
+        (html(413), TooLarge, "no query so long"),
+        (html(414), TooLarge, "no query so long"),
+        (html(405), Rejected, "HTTP 405"),
+        (failure(422, "execution", "query would load too many samples"), TooLarge, "too many"),
         (html(400), Rejected, "HTTP 400"),
         (html(), Malformed, "text/html instead of JSON"),
         (Reply(b""), Malformed, "instead of JSON"),
@@ -148,7 +152,7 @@ async def test_an_answer_packed_against_our_wish_is_bounded_too(
 async def test_a_huge_answer_is_not_read(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(guarded, "MAX_BODY", 2**20)
     async with asking(Reply(b"{" + b" " * 2**21)) as (source, _):
-        with pytest.raises(Rejected, match="larger than 1 MiB"):
+        with pytest.raises(TooLarge, match="larger than 1 MiB"):
             await source.evaluate(EXPR)
 
 
@@ -185,6 +189,64 @@ async def test_what_is_sent() -> None:
     assert asked.params["timeout"] == "2500ms"
     assert asked.headers["Accept-Encoding"] == "identity"
     assert "Authorization" not in asked.headers
+
+
+LONG = f'sum(x{{pod=~"{"|".join(f"checkout-{n}" for n in range(1000))}"}})'
+
+
+async def test_a_long_query_goes_in_the_body() -> None:
+    async with asking(GOOD) as (source, server):
+        assert len(await source.ask(Query(PROVIDER, LONG, END))) == 1
+    (asked,) = server.asked
+    assert (asked.method, asked.path) == ("POST", "/api/v1/query")
+    assert asked.params["query"] == LONG
+    assert asked.params["time"] == "1767268800.000"
+    assert asked.headers["Content-Type"] == "application/x-www-form-urlencoded"
+
+
+@pytest.mark.parametrize("status", [403, 404, 405, 411, 413, 501])
+async def test_who_takes_no_post_may_take_less_by_get(status: int) -> None:
+    async with asking(Reply(b"", status)) as (source, server):
+        with pytest.raises(TooLarge, match=f"by POST .HTTP {status}"):
+            await source.evaluate(LONG)
+    assert len(server.asked) == 1
+
+
+@pytest.mark.parametrize(
+    "reply", [Reply(GOOD.body, wait=30), Reply(GOOD.body, drip=0.1)], ids=["silent", "dripping"]
+)
+async def test_a_slow_answer_to_a_long_query_is_given_up_too(reply: Reply) -> None:
+    async with asking(reply, timeout=0.4) as (source, server):
+        with pytest.raises(Unavailable, match=r"0\.4 s"):
+            await source.evaluate(LONG)
+        assert len(server.asked) == 1
+
+
+@pytest.mark.parametrize(
+    ("more", "says"),
+    [
+        ({"warnings": ["remote_read: connection\nrefused"]}, "remote_read: connection refused"),
+        ({"warnings": ["PromQL warning: odd", "no store matched"]}, "no store matched"),
+        ({"isPartial": True}, "storage is away"),
+        ({"warnings": ["PromQL warning: odd"], "infos": ["PromQL info: no counter"]}, None),
+        ({"warnings": [], "isPartial": False}, None),
+        ({"warnings": None}, None),
+    ],
+)
+async def test_an_answer_in_part_is_none(more: dict[str, Any], says: str | None) -> None:
+    whole = {"status": "success", "data": {"resultType": "scalar", "result": [1, "2"]}}
+    async with asking(Reply(json.dumps(whole | more).encode())) as (source, _):
+        if says is None:
+            assert len(await source.evaluate("1")) == 1
+        else:
+            with pytest.raises(Unavailable, match=says):
+                await source.evaluate("1")
+
+
+async def test_labels_that_look_like_warnings_are_none() -> None:
+    labels = {"warnings": 'x","warnings":["no"],"isPartial":true,"', "isPartial": "true"}
+    async with asking(success([{"metric": labels, "value": [1, "2"]}])) as (source, _):
+        assert (await source.evaluate("1")).rows[0].labels == labels
 
 
 async def test_the_token_is_asked_for_each_query_and_never_told() -> None:
