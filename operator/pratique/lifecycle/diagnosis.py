@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from datetime import datetime, timedelta
 
 from .view import Container, Pod, Workload
 
@@ -52,9 +53,18 @@ _ORDER = (
 )
 
 
-def diagnose(workload: Workload, pods: Iterable[Pod]) -> Finding | None:
-    """The most specific cause that the release's own pods and the workload show now, if any."""
-    findings = [f for pod in sorted(pods, key=lambda p: p.name) for f in _of_pod(pod)]
+SETTLED = timedelta(minutes=1)
+"""How long a pod that crashed must be Ready before its loop is taken for ended."""
+
+
+def diagnose(
+    workload: Workload, pods: Iterable[Pod], now: datetime | None = None
+) -> Finding | None:
+    """The most specific cause that the release's own pods and the workload show now, if any.
+
+    Without ``now`` a pod that is Ready is taken to be well, however often it crashed.
+    """
+    findings = [f for pod in sorted(pods, key=lambda p: p.name) for f in _of_pod(pod, now)]
     # What the workload says of an older generation does not speak of this release.
     observed = workload.observed_generation >= workload.generation
     if observed and workload.replica_failure:
@@ -64,25 +74,30 @@ def diagnose(workload: Workload, pods: Iterable[Pod]) -> Finding | None:
     return min(findings, key=lambda f: _ORDER.index(f.cause), default=None)
 
 
-def _of_pod(pod: Pod) -> Iterator[Finding]:
+def _of_pod(pod: Pod, now: datetime | None) -> Iterator[Finding]:
     if pod.deleting:
         return
     if pod.unschedulable:
         yield Finding("Unschedulable", f"no node fits: {pod.unschedulable}", pod=pod.name)
     for container in pod.containers:
-        finding = _of_container(pod, container)
+        finding = _of_container(pod, container, now)
         if finding:
             yield finding
 
 
-def _of_container(pod: Pod, container: Container) -> Finding | None:
+def _of_container(pod: Pod, container: Container, now: datetime | None) -> Finding | None:
+    role = "init container" if container.init else "container"
     if container.waiting is None:
-        return None
+        # Between two back-offs it runs for a moment: that is no end of the loop.
+        crashed = container.terminated is not None and container.terminated[1] != 0
+        since = pod.ready_since or now
+        well = pod.ready and (now is None or since is None or now - since >= SETTLED)
+        loops = crashed and container.restarts >= 2 and not well
+        return _crash(pod, container, role) if loops else None
     reason, message = container.waiting
     cause = _WAITING.get(reason)
     if cause is None:
         return None
-    role = "init container" if container.init else "container"
     if cause == "CrashLoop":
         return _crash(pod, container, role)
     subject = f"image {container.image}: " if cause.startswith("Image") else ""

@@ -46,7 +46,7 @@ def follow(s: Situation, status: ReleaseStatus) -> ReleaseStatus:
     completed_at = before.completed_at
     if completed_at is None and revision is not None and _complete(s.view, revision):
         completed_at = s.now
-    finding = diagnose(workload, pods)
+    finding = diagnose(workload, pods, s.now)
     if completed_at is not None and finding and not finding.runtime:
         finding = None  # want of room for a later pod does not speak against the version
     rollout = RolloutStatus(

@@ -6,7 +6,7 @@ import pytest
 
 from pratique.lifecycle.diagnosis import Finding, diagnose
 from pratique.lifecycle.view import Container
-from unit.lifecycle.builders import pod, rolling, waiting, workload
+from unit.lifecycle.builders import at, pod, rolling, waiting, workload
 
 
 @pytest.mark.parametrize(
@@ -57,6 +57,19 @@ def test_a_crash_for_want_of_memory_is_told_as_such() -> None:
     found = diagnose(rolling(), [pod(containers=killed)])
     assert found is not None
     assert found.cause == "OOMKilled"
+
+
+@pytest.mark.parametrize(
+    ("ready", "now", "loops"),
+    [(None, 100, True), (95, 100, True), (30, 100, False)],
+    ids=["not Ready", "Ready for a moment", "Ready for longer"],
+)
+def test_a_crash_loop_goes_on_while_it_runs_between_two_crashes(
+    ready: float | None, now: float, loops: bool
+) -> None:
+    running = (Container("cart", restarts=3, terminated=("Error", 1, "")),)
+    found = diagnose(rolling(), [pod(ready=ready, containers=running)], at(now))
+    assert (found is not None and found.cause == "CrashLoop") is loops
 
 
 def test_an_init_container_is_called_one() -> None:
