@@ -115,9 +115,10 @@ def binomial(rng: random.Random, trials: int, chance: float) -> int:
         return min(trials, max(0, round(rng.gauss(trials * chance, spread))))
     count, position, logarithm = 0, 0, math.log1p(-chance)
     while True:
-        position += int(math.log(1.0 - rng.random()) / logarithm) + 1
-        if position > trials:
+        gap = math.log(1.0 - rng.random()) / logarithm
+        if gap >= trials - position:
             return count
+        position += int(gap) + 1
         count += 1
 
 
