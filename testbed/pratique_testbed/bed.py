@@ -123,6 +123,7 @@ class Testbed:
         self._prometheus = PrometheusServer(
             [self.pods_job] if self._with_simulator else [],
             scrape_interval=self._scrape_interval,
+            scrape_itself=True,
             state=self.state / "prometheus",
         )
         self.prometheus_url = self._prometheus.url

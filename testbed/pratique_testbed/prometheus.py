@@ -33,7 +33,7 @@ class PrometheusServer:
     """A Prometheus on a free port; a context manager, or `start` and `stop`.
 
     `scrape_targets`: each "host:port" or "host:port/path" (a job of its own), or a mapping, taken
-    as a whole entry of scrape_configs. `blocks_from_openmetrics`: a file, or the text itself, in
+    as a whole entry of scrape_configs. `scrape_itself`: as most installations do. `blocks_from_openmetrics`: a file, or the text itself, in
     the OpenMetrics format with timestamps, written as blocks before the start (history).
     `extra_flags` go to Prometheus as they are. `state` keeps the data; without it a temporary
     folder is used and removed.
@@ -44,6 +44,7 @@ class PrometheusServer:
         scrape_targets: Sequence[str | Mapping[str, Any]] = (),
         *,
         scrape_interval: str = "1s",
+        scrape_itself: bool = False,
         blocks_from_openmetrics: Path | str | None = None,
         extra_flags: Sequence[str] = (),
         state: Path | None = None,
@@ -53,6 +54,7 @@ class PrometheusServer:
         self._history = blocks_from_openmetrics
         self._extra = list(extra_flags)
         self._own_state = state is None
+        self._itself = scrape_itself
         self.state = state or Path(tempfile.mkdtemp(prefix="pratique-prometheus-"))
         self.port = free_port()
         self.url = f"http://127.0.0.1:{self.port}"
@@ -119,13 +121,17 @@ class PrometheusServer:
         give_back(self.port)
 
     def _config(self) -> dict[str, Any]:
+        jobs = [_job(number, target) for number, target in enumerate(self._targets)]
+        if self._itself:
+            itself = [{"targets": [f"127.0.0.1:{self.port}"]}]
+            jobs.append({"job_name": "prometheus", "static_configs": itself})
         return {
             "global": {
                 "scrape_interval": self._interval,
                 "scrape_timeout": self._interval,
                 "evaluation_interval": self._interval,
             },
-            "scrape_configs": [_job(number, target) for number, target in enumerate(self._targets)],
+            "scrape_configs": jobs,
         }
 
     def _write_history(self, promtool: Path, data: Path) -> None:

@@ -459,7 +459,7 @@ def test_a_token_needs_a_role_that_names_its_secret_and_is_shown_nowhere(
 @scenario
 def every_fifteen_seconds(bed: Testbed, ns: str) -> list[Document]:
     """As most clusters scrape: nothing is tuned for the test but the lengths."""
-    with PrometheusServer([bed.pods_job], scrape_interval="15s") as prometheus:
+    with PrometheusServer([bed.pods_job], scrape_interval="15s", scrape_itself=True) as prometheus:
         bed.apply(provider(ns, prometheus.url))
         bed.apply(deployment(ns, "web", sim=GOOD))
         rhythm = {"warmUp": "20s", "window": "1m", "interval": "30s"}
