@@ -60,7 +60,7 @@ async def test_trouble_with_the_raw_samples_is_trouble() -> None:
     assert got[asked] == Missing("ProviderError", "metrics provider default: is away")
 
 
-NAMESPACES = ("shop", "bank")
+NAMESPACES = ("bank", "pay", "shop")
 REPLICAS = [f"cart-{n}" for n in range(200)]
 """The same names in each namespace, as those of a StatefulSet are."""
 
@@ -103,6 +103,36 @@ async def test_what_is_too_large_in_the_smallest_part_is_told() -> None:
     one, many = errors("a-1-x"), errors(*REPLICAS, span=60.0)
     missing = Missing("QueryRejected", "metrics provider default: takes no query so long")
     assert await answer([one, many], ask) == {one: missing, many: missing}
+
+
+async def test_a_provider_in_trouble_is_asked_once() -> None:
+    asked: list[Query] = []
+
+    async def ask(query: Query) -> Vector:
+        asked.append(query)
+        raise Unavailable("is away")
+
+    many = latency(*REPLICAS)
+    got = await answer([many], ask)
+    assert got == {many: Missing("ProviderError", "metrics provider default: is away")}
+    assert len(asked) == 1
+
+
+async def test_nobody_elses_resets_are_looked_into() -> None:
+    world = World()
+    for namespace, pod, before in (
+        ("shop", "a-0", 1.0),
+        ("bank", "a-1", 1.0),
+        ("shop", "a-1", 9.0),
+    ):
+        samples = [(E - 70, before), (E - 10, 3.0)]
+        world.add("requests_total", samples, namespace=namespace, pod=pod, code="200")
+    asked = [
+        errors(pod, span=60.0, scoped={"namespace": namespace})
+        for namespace, pod in (("shop", "a-0"), ("bank", "a-1"))
+    ]
+    assert await answer(asked, world.ask) == dict.fromkeys(asked, Counts(0, 2))
+    assert all(query.expr.startswith("sum by(") for query in world.asked)
 
 
 async def test_too_many_samples_of_one_pod_are_told() -> None:

@@ -187,6 +187,8 @@ async def test_what_is_sent() -> None:
     assert asked.params["query"] == EXPR
     assert asked.params["time"] == "1767268800.000"
     assert asked.params["timeout"] == "2500ms"
+    assert asked.params["partial_response"] == "false"  # Thanos
+    assert asked.params["deny_partial_response"] == "1"  # VictoriaMetrics
     assert asked.headers["Accept-Encoding"] == "identity"
     assert "Authorization" not in asked.headers
 
