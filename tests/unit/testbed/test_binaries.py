@@ -207,7 +207,9 @@ def test_without_go_and_without_an_installer_it_says_what_to_install(
 def test_an_old_go_is_not_used(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     program(tmp_path / "path", "go", "go version go1.22.1 linux/amd64")
     monkeypatch.setenv("PATH", str(tmp_path / "path"))
-    installed = program(tmp_path / "cache" / "go" / "bin", "go", "go version go1.27.3 linux/amd64")
+    installed = program(
+        tmp_path / "cache" / "go" / "go" / "bin", "go", "go version go1.27.3 linux/amd64"
+    )
     assert golang.find(tmp_path / "cache", quiet).program == installed
 
 
