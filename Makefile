@@ -54,6 +54,7 @@ demo: $(STAMP) ## Good and bad releases and their verdicts, told step by step (K
 test: lint types ## All checks and all tests
 	@echo "==> generated files are up to date"
 	@$(VENV)/bin/pratique crds --check
+	@$(VENV)/bin/pratique docs --check
 	@echo "==> tests (the first time builds the test bed: some minutes)"
 	@$(PY) -m pytest $(ARGS)
 
@@ -78,11 +79,14 @@ bench: $(STAMP) ## Figures: how soon a release is noticed, memory, writes, queri
 .PHONY: crds
 crds: $(STAMP) ## Write crds/ and the reference anew from the models
 	@$(VENV)/bin/pratique crds
+	@$(VENV)/bin/pratique docs
 
 .PHONY: lock
 lock: ## Choose the newest packages that pyproject.toml allows, with hashes (needs uv)
 	@uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header --no-emit-index-url \
 	  pyproject.toml -o requirements/runtime.txt
+	@echo 'hatchling>=1.27' | uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header \
+	  --no-annotate --no-emit-index-url - -o requirements/build.txt
 	@uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header --no-emit-index-url \
 	  --extra dev --constraint requirements/runtime.txt pyproject.toml -o requirements/dev.txt
 

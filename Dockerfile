@@ -1,0 +1,21 @@
+# syntax=docker/dockerfile:1
+# Two stages: packages are installed with their hashes checked, then only what runs is taken along.
+FROM python:3.13-slim AS build
+ENV PIP_NO_CACHE_DIR=1 PIP_DISABLE_PIP_VERSION_CHECK=1
+WORKDIR /src
+RUN python -m venv --without-pip /venv
+COPY requirements/runtime.txt requirements/build.txt requirements/
+RUN python -m pip install --require-hashes -r requirements/build.txt \
+ && python -m pip --python /venv/bin/python install --require-hashes -r requirements/runtime.txt
+COPY pyproject.toml README.md LICENSE ./
+COPY operator operator
+RUN python -m pip --python /venv/bin/python install --no-deps --no-build-isolation . \
+ && /venv/bin/python -m compileall -q /venv
+
+FROM python:3.13-slim
+ENV PATH=/venv/bin:$PATH PYTHONDONTWRITEBYTECODE=1 PYTHONUNBUFFERED=1
+COPY --from=build /venv /venv
+USER 65532:65532
+EXPOSE 8080
+ENTRYPOINT ["pratique"]
+CMD ["run"]
