@@ -9,7 +9,8 @@ RUN python -m pip install --require-hashes -r requirements/build.txt \
  && python -m pip --python /venv/bin/python install --require-hashes -r requirements/runtime.txt
 COPY pyproject.toml README.md LICENSE ./
 COPY operator operator
-RUN python -m pip --python /venv/bin/python install --no-deps --no-build-isolation . \
+RUN python -m pip wheel --no-deps --no-build-isolation --wheel-dir /wheels . \
+ && python -m pip --python /venv/bin/python install --no-deps /wheels/*.whl \
  && /venv/bin/python -m compileall -q /venv
 
 FROM python:3.13-slim
