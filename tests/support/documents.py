@@ -157,5 +157,6 @@ def verdict(bed: Testbed, namespace: str, name: str, *, timeout: float = 60) -> 
 
 
 def says(release: Document) -> tuple[str | None, str]:
-    """(verdict, reason) of a Release."""
+    """(verdict, reason) of a Release; a failing test shows its sentence."""
+    print(release["metadata"]["name"], condition(release, "Promotable").get("message"))
     return release["status"].get("verdict"), condition(release, "Promotable").get("reason", "")
