@@ -61,9 +61,9 @@ test: lint types ## All checks and all tests
 .PHONY: lint
 lint: $(STAMP) ## Style, format and the layers
 	@echo "==> style"
-	@$(VENV)/bin/ruff check .
+	@$(VENV)/bin/ruff check --no-cache .
 	@echo "==> format"
-	@$(VENV)/bin/ruff format --check .
+	@$(VENV)/bin/ruff format --check --no-cache .
 
 .PHONY: types
 types: $(STAMP) ## Types (mypy --strict) and the layers' imports

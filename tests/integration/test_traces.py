@@ -12,13 +12,13 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
-from pratique_testbed.jaeger import JaegerServer
 
 from pratique.resources.base import ObjectMeta
 from pratique.resources.release import Release
 from pratique.telemetry.export import TraceExporter
 from pratique.telemetry.spans import SpanRecord, nanoseconds
 from pratique.telemetry.tracing import spans
+from pratique_testbed.jaeger import JaegerServer
 from unit.telemetry import releases
 
 pytestmark = [pytest.mark.integration, pytest.mark.timeout(900)]  # its first build takes minutes
