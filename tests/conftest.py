@@ -13,6 +13,7 @@ import pytest
 from pratique_testbed import binaries
 from pratique_testbed.bed import Testbed
 from pratique_testbed.errors import MissingPart
+from pratique_testbed.operator import install
 
 _numbers = itertools.count(1)
 
@@ -33,7 +34,7 @@ def pytest_collection_finish(session: pytest.Session) -> None:
 
 @pytest.fixture(scope="session")
 def bed() -> Iterator[Testbed]:
-    """A started test bed, shared by all tests of the session."""
+    """A started test bed with CRDs and RBAC installed, shared by all tests of the session."""
     bed = Testbed()
     try:
         bed.start()
@@ -41,6 +42,7 @@ def bed() -> Iterator[Testbed]:
         if os.environ.get("CI"):
             raise
         pytest.skip(str(missing))
+    install(bed)
     yield bed
     try:
         bed.check()

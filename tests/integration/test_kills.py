@@ -11,7 +11,7 @@ import pytest
 
 from pratique_testbed.bed import Testbed
 from pratique_testbed.jaeger import JaegerServer
-from pratique_testbed.operator import OperatorProcess, install
+from pratique_testbed.operator import OperatorProcess
 from support.documents import (
     FAST,
     Document,
@@ -29,7 +29,6 @@ pytestmark = pytest.mark.integration
 
 @pytest.fixture
 def operator(bed: Testbed) -> Iterator[OperatorProcess]:
-    install(bed)
     with OperatorProcess(bed) as process:
         yield process
 

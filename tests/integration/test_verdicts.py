@@ -21,7 +21,7 @@ import pytest
 import yaml
 
 from pratique_testbed.bed import Testbed
-from pratique_testbed.operator import OperatorProcess, install
+from pratique_testbed.operator import OperatorProcess
 from pratique_testbed.prometheus import PrometheusServer
 from support.documents import (
     ERRORS,
@@ -61,7 +61,6 @@ class Played:
 
 @pytest.fixture(scope="module")
 def operator(bed: Testbed) -> Iterator[OperatorProcess]:
-    install(bed)
     with OperatorProcess(bed) as process:
         yield process
 
