@@ -86,7 +86,7 @@ def played(bed: Testbed, operator: OperatorProcess) -> Iterator[Played]:
         )
     # Two cores bear so many at once; the longest begins first.
     order = sorted(SCENARIOS, key=lambda n: n != every_fifteen_seconds.__name__)
-    with ThreadPoolExecutor(8) as pool:
+    with ThreadPoolExecutor(4) as pool:
         futures = {n: pool.submit(SCENARIOS[n], bed, names[n]) for n in order}
         yield Played(futures)
     bed.kubectl("delete", "namespace", "--wait=false", *names.values())
@@ -267,7 +267,7 @@ def one_service(bed: Testbed, ns: str) -> Document:
     document = yaml.safe_load((ROOT / "slo_examples" / "one-service.yaml").read_text())
     name = document["spec"]["targetRefs"][0]["name"]
     document["metadata"]["namespace"] = ns
-    document["spec"]["analysis"] = {"warmUp": "2s", "window": "8s", "interval": "2s"}
+    document["spec"]["analysis"] = {"warmUp": "3s", "window": "12s", "interval": "3s"}
     bed.apply(document, deployment(ns, name, sim={"latency": "100ms", "rps": "30"}))
     return verdict(bed, ns, f"{name}-1")
 
@@ -280,7 +280,7 @@ def test_the_example_of_one_service_is_judged(played: Played) -> None:
 def adopted(bed: Testbed, ns: str) -> list[Document]:
     bed.apply(deployment(ns, "web", sim=GOOD))
     bed.kubectl("rollout", "status", "deployment/web", "-n", ns, "--timeout=30s")
-    time.sleep(12)
+    time.sleep(16)
     bed.apply(policy(ns, "web", [FAST]))
     first = verdict(bed, ns, "web-1")
     bed.apply(deployment(ns, "web", image="registry.example/app:2", sim=SLOW))

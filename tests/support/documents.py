@@ -14,9 +14,9 @@ Document = dict[str, Any]
 SIM = "sim.pratique.sh/"
 FAIL = "testbed.pratique.sh/fail"
 QUICK: Document = {
-    "warmUp": "2s",
-    "window": "8s",
-    "interval": "2s",
+    "warmUp": "3s",
+    "window": "12s",
+    "interval": "3s",
     "failFast": {"after": "3s"},
 }
 FAST: Document = {
