@@ -6,6 +6,7 @@ import asyncio
 import logging
 import os
 import signal
+import socket
 import time
 from datetime import UTC, datetime, timedelta
 
@@ -114,6 +115,8 @@ class Operator:
             kopf.operator(
                 registry=registry(self.store, self.clock.wake),
                 settings=operator_settings(),
+                # Told, not guessed: Kopf asks for the user's name, and a container's may have none.
+                identity=os.environ.get("POD_NAME") or socket.gethostname(),  # type: ignore[arg-type]
                 clusterwide=True,
                 standalone=True,
                 ready_flag=self._kopf_ready,
