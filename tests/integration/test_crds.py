@@ -108,7 +108,13 @@ def test_defaults_can_be_seen_on_the_stored_object(bed: Any, namespace: str) -> 
         "interval": "1m",
         "failAfter": 3,
         "failFast": {"after": "2m"},
-        "baseline": ["LastPromotable", "BeforeRollout"],
+        "onLittleTraffic": "Extend",
+        "noiseHistory": "1d",
+        "baseline": {
+            "order": [{"source": "LastPromotable"}, {"source": "BeforeRollout"}],
+            "maxTrafficRatio": 3,
+            "onNoBaseline": "AbsoluteOnly",
+        },
     }
 
 

@@ -19,8 +19,9 @@ from ..cluster.errors import ClusterError, Conflict, Gone
 from ..cluster.watching import Watches
 from ..lifecycle.advance import advance
 from ..lifecycle.announcements import announcements, differs
+from ..lifecycle.baselines import find_baselines
 from ..lifecycle.noticing import Begin, Rebase, notice, release_name
-from ..lifecycle.planning import Unresolved, find_baselines, resolve
+from ..lifecycle.planning import Unresolved, resolve
 from ..lifecycle.policies import Policy
 from ..lifecycle.situation import Answer, Situation, Step
 from ..lifecycle.view import View

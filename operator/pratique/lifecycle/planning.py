@@ -8,7 +8,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import timedelta
 from typing import Generic, TypeVar
 
 from ..judge.builtin import STAYS_UP
@@ -25,7 +25,7 @@ from ..resources.release import (
     PlannedObjective,
     ProviderPlan,
 )
-from .noticing import Known
+from ..resources.sensitivity import JudgingTerms, ScoringTerms
 from .policies import Policy
 
 DEFAULT_SCRAPE_INTERVAL = timedelta(seconds=15)
@@ -33,6 +33,8 @@ DEFAULT_SCRAPE_INTERVAL = timedelta(seconds=15)
 
 DEFAULT_PROVIDER = "default"
 BASIS_KUBERNETES = "judged by Kubernetes' own signals only"
+EXTENSION = 6
+"""Windows to which the window may be extended where traffic is little."""
 MAX_PLAN_BYTES = 32 * 1024
 MAX_PROVIDERS = 16
 
@@ -116,6 +118,7 @@ def resolve(
     basis = None
     if not policy.spec.objectives:
         objectives = list(STAYS_UP)
+    _check_same_minutes(policy, objectives)
     if all(o.indicator.kubernetes for o in objectives):
         basis = BASIS_KUBERNETES
     plan = Plan(
@@ -125,6 +128,9 @@ def resolve(
         providers=providers,
         objectives=objectives,
         basis=basis,
+        mode=policy.spec.mode,
+        score=policy.spec.score,
+        on_warning=policy.spec.on_warning,
         baselines=list(baselines),
     )
     size = len(plan.model_dump_json(by_alias=True, exclude_none=True))
@@ -143,6 +149,13 @@ def _analysis(
     minutes = timedelta(minutes=1)
     # Both ends of the window are rounded up to the grid, and its last samples come late.
     delay = max((p.delay for p in providers), default=timedelta(0))
+    extended = None
+    if analysis.on_little_traffic == "Extend":
+        extended = analysis.max_window or EXTENSION * analysis.window
+        if analysis.deadline is not None:
+            # A declared deadline is kept: the window is extended as far as it lets it.
+            room = analysis.deadline - analysis.warm_up - 2 * analysis.interval - delay
+            extended = min(extended, max(room, analysis.window))
     judging = max(2 * analysis.window, analysis.window + 2 * analysis.interval + delay)
     return PlanAnalysis(
         warm_up=analysis.warm_up,
@@ -153,6 +166,11 @@ def _analysis(
         or timedelta(seconds=progress_deadline or 600) + minutes,
         deadline=analysis.deadline or analysis.warm_up + judging + 5 * minutes,
         fail_fast_after=analysis.fail_fast.after,
+        max_window=extended,
+        noise_history=analysis.noise_history or None,
+        max_traffic_ratio=analysis.baseline.max_traffic_ratio,
+        drift=analysis.baseline.drift,
+        no_baseline=analysis.baseline.on_no_baseline,
     )
 
 
@@ -190,13 +208,15 @@ def _objective(
     except ValueError as problem:  # a reference hid from the bounds what is measured
         raise Unresolved(f"{field}.pass", str(problem)) from None
     return PlannedObjective(
-        name=entry.key,
+        name=entry.title,
         source=source,
         indicator=indicator,
         pass_=spec.pass_,
         warn=spec.warn,
         min_requests=spec.min_requests,
         provider=provider,
+        **{n: getattr(spec, n) for n in JudgingTerms.model_fields},
+        **{n: getattr(entry, n) for n in ScoringTerms.model_fields},
     )
 
 
@@ -288,43 +308,17 @@ def indicator_hash(indicator: ServiceLevelIndicatorSpec) -> str:
     return hashlib.sha256(what.encode()).hexdigest()[:16]
 
 
-def find_baselines(
-    policy: Policy, known: Sequence[Known], *, now: datetime
-) -> list[PlannedBaseline]:
-    """What a release that begins now is compared with, in the policy's order.
-
-    Only measured values of releases promotable by evidence, or adopted, are taken; the pods before
-    the rollout too only if their release was one of those, or was itself without a baseline.
-    """
-    found = []
-    for source in policy.spec.analysis.baseline:
-        if source == "LastPromotable":
-            good = next(
-                (k for k in reversed(known) if k.verdict == "Promotable" or k.measured), None
-            )
-            if good and good.values:
-                found.append(
-                    PlannedBaseline(source=source, release=good.name, values=list(good.values))
+def _check_same_minutes(policy: Policy, objectives: Sequence[PlannedObjective]) -> None:
+    """Old pods cannot be told from new ones by series of the whole workload."""
+    for index, choice in enumerate(policy.spec.analysis.baseline.order):
+        if choice.source != "OldPods":
+            continue
+        for objective in objectives:
+            compared = any(b.change for b in (*objective.pass_, *objective.warn))
+            if compared and objective.indicator.attribution == "Workload":
+                raise Unresolved(
+                    f"spec.analysis.baseline.order[{index}].source",
+                    f"OldPods cannot serve objective {objective.name!r}, whose attribution is "
+                    "Workload: its series speak for old and new pods alike; use LastPromotable, or "
+                    "attribution: Pod",
                 )
-        elif known:
-            before = known[-1]
-            fit = (
-                before.verdict == "Promotable"
-                or before.measured
-                or (before.verdict == "Inconclusive" and before.reason == "NoBaseline")
-            )
-            analysis = policy.spec.analysis
-            begin = now - analysis.window
-            if before.rolled_out_at is not None:
-                begin = max(begin, before.rolled_out_at + analysis.warm_up)
-            if fit and before.revision_object and now - begin >= analysis.interval:
-                found.append(
-                    PlannedBaseline(
-                        source=source,
-                        release=before.name,
-                        pod_pattern=f"{before.revision_object}-[a-z0-9]+",
-                        from_=begin,
-                        to=now,
-                    )
-                )
-    return found

@@ -186,15 +186,23 @@ def _default(value: Any, node: Schema) -> Any:
 
     ``null`` and ``[]`` say nothing. An object's default is ``{}``: its fields carry their own.
     """
+    value = _said(value)
     if value is None or value == []:
         return None
     if isinstance(value, dict):
         fields = node.get("properties", {})
-        said = {k: v for k, v in value.items() if v is not None and v != []}
-        if any(fields[name].get("default", {}) not in (v, {}) for name, v in said.items()):
+        if any(fields[name].get("default", {}) not in (v, {}) for name, v in value.items()):
             raise ValueError(f"default {value} differs from its fields' own defaults")
-        return {} if said else None
+        return {} if value else None
     return value
+
+
+def _said(value: Any) -> Any:
+    """A default without what says nothing in it."""
+    if isinstance(value, dict):
+        said = {k: _said(v) for k, v in value.items()}
+        return {k: v for k, v in said.items() if v is not None and v != []}
+    return [_said(v) for v in value] if isinstance(value, list) else value
 
 
 def _drop_defaults(node: Schema) -> None:

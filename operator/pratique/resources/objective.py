@@ -9,6 +9,7 @@ from pydantic import Field, model_validator
 from .base import NO_DEFAULTS, Model, Name, Number, Percent, Text, cel, rules
 from .bounds import BOUND_RULES, check_bounds
 from .indicator import ATTRIBUTION_RULES, AttributionLabels, ServiceLevelIndicatorSpec
+from .sensitivity import JudgingTerms
 
 COMPARATORS = ("lt", "lte", "gt", "gte", "eq", "between")
 _ONE_COMPARATOR = (
@@ -67,6 +68,9 @@ class ChangeComparison(Model):
     """At least this many percent above the baseline; -10% lets 100 become 90."""
     delta: Comparison | None = None
     """The value minus the baseline's, in the indicator's own unit."""
+    floor: Number | None = None
+    """While the value is on the good side of this, no change is harm: with 0.001 a share of errors that
+    rose from nothing to 0.05 % passes."""
 
     @model_validator(mode="after")
     def _one(self) -> Self:
@@ -147,7 +151,7 @@ class IndicatorSource(ServiceLevelIndicatorSpec):
         return self
 
 
-class ServiceLevelObjectiveSpec(Model):
+class ServiceLevelObjectiveSpec(JudgingTerms):
     """An indicator with the bounds that its value must keep.
 
     Entries of ``pass`` are alternatives (OR); inside one entry everything must hold (AND). A value
@@ -194,5 +198,5 @@ def _check_comparison(comparison: Comparison) -> None:
         raise ValueError("between takes two numbers, the smaller first")
 
 
-Result = Literal["Pass", "Warn", "Fail", "NotJudged", "NoData", "Error"]
+Result = Literal["Pass", "Warn", "Fail", "NotJudged", "NoData", "Error", "Informational"]
 """What became of one objective."""

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-from typing import Annotated, ClassVar, Literal, Self
+from typing import Annotated, Any, ClassVar, Literal, Self
 
 from pydantic import Field, StringConstraints, model_validator
 
 from .base import (
+    NO_DEFAULTS,
     Duration,
     Model,
     Name,
+    Number,
+    Percent,
     PositiveDuration,
     Says,
     Time,
@@ -23,9 +26,12 @@ from .bounds import BOUND_RULES, check_bounds
 from .conditions import Condition, Reason
 from .judgement import Verdict
 from .objective import Bounds, IndicatorSource, ServiceLevelObjectiveSpec
+from .sensitivity import JudgingTerms, Score, ScoringTerms
 
 WorkloadKind = Literal["Deployment"]
-BaselineSource = Literal["LastPromotable", "BeforeRollout"]
+BaselineSource = Literal[
+    "LastPromotable", "LastReleases", "BeforeRollout", "OldPods", "Workload", "Fixed"
+]
 
 
 class TargetRef(Model):
@@ -98,7 +104,11 @@ class LabelSelector(Model):
         return self
 
 
-class PolicyObjective(Model):
+_WRITTEN_OUT = "an objective written out needs name, indicator and pass (or informational: true)"
+_KEY = "an informational objective decides nothing: leave off key, or informational"
+
+
+class PolicyObjective(JudgingTerms, ScoringTerms):
     """An objective: by reference, or written out with a name."""
 
     model_config = rules(
@@ -107,14 +117,21 @@ class PolicyObjective(Model):
             "say either ref, or indicator and pass",
         ),
         cel(
-            "has(self.ref) || (has(self.name) && has(self.indicator) && has(self.pass))",
-            "an objective written out needs name, indicator and pass",
+            "has(self.ref) || (has(self.name) && has(self.indicator) && (has(self.pass) "
+            "|| (has(self.informational) && self.informational)))",
+            _WRITTEN_OUT,
         ),
         cel(
-            "!has(self.ref) || (!has(self.warn) && !has(self.minRequests))",
+            "!has(self.ref) || !(has(self.warn) || has(self.minRequests) || has(self.evidence) "
+            "|| has(self.sensitivity) || has(self.mannWhitney) || has(self.missing))",
             "a referenced objective brings its own bounds: change them there, or write it out here",
         ),
+        cel(
+            "!((has(self.informational) && self.informational) && has(self.key) && self.key)",
+            _KEY,
+        ),
         *BOUND_RULES,
+        **{NO_DEFAULTS: True},
     )
 
     ref: Name | None = None
@@ -144,31 +161,164 @@ class PolicyObjective(Model):
     def _either(self) -> Self:
         if (self.ref is not None) == (self.indicator is not None or self.pass_ is not None):
             raise ValueError("say either ref, or indicator and pass")
-        if self.ref is None and not (self.name and self.indicator and self.pass_):
-            raise ValueError("an objective written out needs name, indicator and pass")
-        if self.ref and (self.warn or self.min_requests):
+        if self.ref is None and not (
+            self.name and self.indicator and (self.pass_ or self.informational)
+        ):
+            raise ValueError(_WRITTEN_OUT)
+        if self.informational and self.key:
+            raise ValueError(_KEY)
+        own = any(getattr(self, n) is not None for n in JudgingTerms.model_fields)
+        if self.ref and (self.warn or self.min_requests or own):
             raise ValueError(
                 "a referenced objective brings its own bounds: change them there, or write it out here"
             )
-        if self.indicator and self.pass_:
-            check_bounds(self.indicator, self.pass_, self.warn or [])
+        if self.indicator:
+            check_bounds(self.indicator, self.pass_ or [], self.warn or [])
         return self
 
     @property
-    def key(self) -> str:
+    def title(self) -> str:
         """The name under which its result appears."""
         return self.name or self.ref or ""
 
     def inline(self) -> ServiceLevelObjectiveSpec:
         """The objective's spec, where it is written out here."""
         assert self.indicator
-        assert self.pass_
-        return ServiceLevelObjectiveSpec(
-            indicator=self.indicator,
-            pass_=self.pass_,
-            warn=self.warn or [],
-            **({} if self.min_requests is None else {"min_requests": self.min_requests}),
+        fields: dict[str, Any] = {n: getattr(self, n) for n in JudgingTerms.model_fields}
+        if self.min_requests is not None:
+            fields["min_requests"] = self.min_requests
+        return ServiceLevelObjectiveSpec.model_construct(
+            indicator=self.indicator, pass_=self.pass_ or [], warn=self.warn or [], **fields
         )
+
+
+class ScoreThresholds(Model):
+    """Promotable by score: achieved ÷ possible, over the objectives that count."""
+
+    model_config = rules(
+        cel(
+            "!has(self.warn) || double(string(self.warn).replace('%', '')) "
+            "<= double(string(self.pass).replace('%', ''))",
+            "warn is the lower of the two: a score between warn and pass is a warning",
+        ),
+    )
+
+    pass_: Annotated[Score, Field(alias="pass")]
+    """Promotable from this percentage on, included."""
+    warn: Score | None = None
+    """A warning from this percentage on, included; below it the release is not promotable."""
+
+    @model_validator(mode="after")
+    def _ordered(self) -> Self:
+        if self.warn is not None and self.warn > self.pass_:
+            raise ValueError(
+                "warn is the lower of the two: a score between warn and pass is a warning"
+            )
+        return self
+
+
+class FixedValue(Model):
+    """A value that somebody says is good, for one objective."""
+
+    objective: Name
+    """The objective's name."""
+    value: Number
+    """In the indicator's unit."""
+    samples: Annotated[int, Field(strict=True, ge=1, le=1_000_000_000_000)] | None = None
+    """How many requests it rests on; a test on counts needs to know."""
+
+
+class BaselineChoice(Model):
+    """One place where a baseline may be found."""
+
+    model_config = rules(
+        cel(
+            "(self.source == 'LastReleases') == has(self.count)",
+            "count belongs to LastReleases: how many promotable releases are taken together",
+        ),
+        cel(
+            "(self.source == 'Workload') == has(self.name)",
+            "name belongs to Workload: the Deployment beside this one that is compared with",
+        ),
+        cel(
+            "(self.source == 'Fixed') == has(self.values)",
+            "values belong to Fixed: say each objective's value",
+        ),
+        cel(
+            "!has(self.aggregate) || self.source == 'LastReleases'",
+            "aggregate belongs to LastReleases",
+        ),
+    )
+
+    source: BaselineSource
+    """LastPromotable: the newest release promotable by evidence (or adopted). LastReleases: the last
+    ``count`` of these together. BeforeRollout: the release before, over the window before the
+    rollout. OldPods: its pods over the same minutes. Workload: another Deployment over the same
+    minutes. Fixed: values written here."""
+    count: Annotated[int, Field(strict=True, ge=2, le=20)] | None = None
+    """LastReleases: how many."""
+    aggregate: Literal["Mean", "Median", "P90", "P95", "Min", "Max"] | None = None
+    """LastReleases: how their values become one; default Median."""
+    name: Name | None = None
+    """Workload: the Deployment's name."""
+    values: (
+        Annotated[
+            list[FixedValue],
+            Field(min_length=1, max_length=64, json_schema_extra=keyed_list("objective")),
+        ]
+        | None
+    ) = None
+    """Fixed: the values."""
+    max_age: PositiveDuration | None = None
+    """Older than this it is passed over for the next in the list."""
+
+    @model_validator(mode="after")
+    def _belongs(self) -> Self:
+        for source, field, given, mend in (
+            (
+                "LastReleases",
+                "count",
+                self.count,
+                "how many promotable releases are taken together",
+            ),
+            ("Workload", "name", self.name, "the Deployment beside this one that is compared with"),
+        ):
+            if (self.source == source) != (given is not None):
+                raise ValueError(f"{field} belongs to {source}: {mend}")
+        if (self.source == "Fixed") != bool(self.values):
+            raise ValueError("values belong to Fixed: say each objective's value")
+        if self.aggregate and self.source != "LastReleases":
+            raise ValueError("aggregate belongs to LastReleases")
+        return self
+
+
+class BaselinePolicy(Model):
+    """What changes are compared with."""
+
+    model_config = rules(
+        cel("!has(self.anchor) || has(self.drift)", "anchor needs drift: how far it may go in all"),
+    )
+
+    order: Annotated[
+        list[BaselineChoice],
+        Field(min_length=1, max_length=6, json_schema_extra={"x-kubernetes-list-type": "atomic"}),
+    ] = [BaselineChoice(source="LastPromotable"), BaselineChoice(source="BeforeRollout")]
+    """Where a baseline is looked for: the first that has a value counts."""
+    max_traffic_ratio: Annotated[Number, Field(gt=1, le=1000)] = 3.0
+    """A baseline with this many times more, or fewer, requests a second is passed over."""
+    drift: Percent | None = None
+    """How far a value may go from the anchor's in all: ten times +9 % is 2.4 times."""
+    anchor: Name | None = None
+    """The release that drift counts from; default the oldest promotable one that is kept."""
+    on_no_baseline: Literal["AbsoluteOnly", "Inconclusive"] = "AbsoluteOnly"
+    """What becomes of a change beside a value where there is no baseline: skipped and said, or not
+    judged."""
+
+    @model_validator(mode="after")
+    def _anchored(self) -> Self:
+        if self.anchor and self.drift is None:
+            raise ValueError("anchor needs drift: how far it may go in all")
+        return self
 
 
 class FailFast(Model):
@@ -178,6 +328,7 @@ class FailFast(Model):
     """How long a definite cause (no such image, crash loop, no node fits) must stand; 0s at once."""
 
 
+_MAX_WINDOW = "maxWindow is how far the window may be extended: it is at least the window"
 _DEADLINE = "the deadline counts from the rollout's completion: leave it room for the whole window"
 
 
@@ -193,6 +344,7 @@ class Analysis(Model):
             cel_no_shorter("self.deadline", "self.window"),
             _DEADLINE,
         ),
+        cel(cel_no_shorter("self.maxWindow", "self.window"), _MAX_WINDOW),
     )
 
     warm_up: Duration = Field(default="1m", validate_default=True)
@@ -217,11 +369,15 @@ class Analysis(Model):
     """How long after the rollout's completion the verdict may take; default warm-up + 2 windows + 5m."""
     fail_fast: FailFast = FailFast()
     """When a failing rollout ends the release before its deadline."""
-    baseline: Annotated[
-        list[BaselineSource],
-        Field(max_length=4, json_schema_extra={"x-kubernetes-list-type": "set"}),
-    ] = ["LastPromotable", "BeforeRollout"]
-    """What changes are compared with: the first of these that exists."""
+    on_little_traffic: Literal["Extend", "Inconclusive"] = "Extend"
+    """With too few requests to have seen the declared harm: look on, or end inconclusive."""
+    max_window: PositiveDuration | None = None
+    """How far the window may be extended; default 6 windows."""
+    noise_history: Duration = Field(default="1d", validate_default=True)
+    """How much of the old version's past is read to know how much its figures wander by themselves;
+    0s reads none."""
+    baseline: BaselinePolicy = BaselinePolicy()
+    """What changes are compared with."""
 
     @model_validator(mode="after")
     def _fits(self) -> Self:
@@ -229,6 +385,8 @@ class Analysis(Model):
             raise ValueError("the window must be at least as long as the interval")
         if self.deadline is not None and self.deadline < self.window:
             raise ValueError(_DEADLINE)
+        if self.max_window is not None and self.max_window < self.window:
+            raise ValueError(_MAX_WINDOW)
         return self
 
 
@@ -281,6 +439,12 @@ class ReleasePolicySpec(Model):
     """What must be met; with none, the built-in stays-up (Kubernetes' own signals)."""
     analysis: Analysis = Analysis()
     """How a release is judged."""
+    mode: Literal["Enforce", "Warn", "DryRun"] = "Enforce"
+    """Enforce; or Warn and DryRun: everything is judged and recorded, and nothing is held back."""
+    score: ScoreThresholds | None = None
+    """Promotable by score; without it every objective must pass."""
+    on_warning: Literal["Promotable", "NotPromotable"] = "Promotable"
+    """What a release with warnings, and no failure, is."""
 
     @model_validator(mode="after")
     def _valid(self) -> Self:
@@ -290,7 +454,7 @@ class ReleasePolicySpec(Model):
         for target in targets:
             if targets.count(target) > 1:
                 raise ValueError(f"{target.kind} {target.name!r} is named twice: name it once")
-        names = [o.key for o in self.objectives]
+        names = [o.title for o in self.objectives]
         for name in names:
             if names.count(name) > 1:
                 raise ValueError(

@@ -11,7 +11,8 @@ from .conditions import Condition, Reason
 from .indicator import ServiceLevelIndicatorSpec
 from .judgement import BaselineValue, Judgement, ObjectiveResult, Verdict
 from .objective import Bounds
-from .policy import BaselineSource, WorkloadKind
+from .policy import BaselineSource, ScoreThresholds, WorkloadKind
+from .sensitivity import JudgingTerms, ScoringTerms
 
 FINISHED_LABEL = f"{'pratique.sh'}/finished"
 """Set once a release's verdict, its Events and its trace are all out."""
@@ -66,7 +67,7 @@ class ProviderPlan(Model):
     """The label that carries a series' namespace."""
 
 
-class PlannedObjective(Model):
+class PlannedObjective(JudgingTerms, ScoringTerms):
     """An objective as resolved when the release began."""
 
     name: Annotated[str, StringConstraints(max_length=253)]
@@ -90,14 +91,16 @@ class PlannedBaseline(Model):
 
     source: BaselineSource
     """How it was found."""
+    anchor: bool = False
+    """Not compared with by the bounds, but by drift: what the release may differ from it in all."""
     release: Annotated[str, StringConstraints(max_length=253)]
     """The earlier release."""
     values: Annotated[
         list[BaselineObjective], Field(max_length=64, json_schema_extra=keyed_list())
     ] = []
-    """LastPromotable: what that release measured."""
+    """What that release measured (LastPromotable, LastReleases, Fixed)."""
     pod_pattern: Annotated[str, StringConstraints(max_length=512)] | None = None
-    """BeforeRollout: a regular expression of that release's pods."""
+    """BeforeRollout, OldPods, Workload: a regular expression of those pods."""
     from_: Annotated[Time | None, Field(alias="from")] = None
     """BeforeRollout: the begin of the time to measure."""
     to: Time | None = None
@@ -113,8 +116,25 @@ class BaselineObjective(Model):
     """Its value."""
     samples: int | None = None
     """How many requests it rests on."""
-    indicator_hash: Annotated[str, StringConstraints(max_length=16)]
-    """What was measured; a baseline of another indicator is none."""
+    seconds: float | None = None
+    """Over how long, which gives the rate of requests."""
+    spread: Spread | None = None
+    """How its looks' values lay, for tests on values."""
+    indicator_hash: Annotated[str, StringConstraints(max_length=16)] | None = None
+    """What was measured; a baseline of another indicator is none. Fixed values have none."""
+
+
+class Spread(Model):
+    """The values of a release's looks, as far as a test needs them."""
+
+    count: int
+    """How many."""
+    mean: float
+    """Their mean, of logarithms where ``logs``."""
+    sd: float
+    """Their standard deviation, likewise."""
+    logs: bool
+    """Whether all were above zero, so that logarithms were taken."""
 
 
 class PlanAnalysis(Model):
@@ -134,6 +154,16 @@ class PlanAnalysis(Model):
     """How long after completion the verdict may take."""
     fail_fast_after: Duration
     """How long a definite cause must stand."""
+    max_window: Duration | None = None
+    """How far the window may be extended where traffic is little; none: not at all."""
+    noise_history: Duration | None = None
+    """How much of the old version's past is read to know how much its figures wander by themselves."""
+    max_traffic_ratio: float = 3.0
+    """A baseline whose rate of requests is off by more than this is passed over."""
+    drift: float | None = None
+    """By how many percent a value may differ from the anchor's."""
+    no_baseline: Literal["AbsoluteOnly", "Inconclusive"] = "AbsoluteOnly"
+    """What becomes of a change beside a value where there is no baseline."""
 
 
 class Plan(Model):
@@ -156,9 +186,15 @@ class Plan(Model):
     """What must be met."""
     basis: Annotated[str, StringConstraints(max_length=128)] | None = None
     """What the judgement rests on, where that is less than one would think."""
+    mode: Literal["Enforce", "Warn", "DryRun"] = "Enforce"
+    """Whether the verdict holds anything back."""
+    score: ScoreThresholds | None = None
+    """Promotable by score; none: every objective must pass."""
+    on_warning: Literal["Promotable", "NotPromotable"] = "Promotable"
+    """What warnings come to."""
     baselines: Annotated[
         list[PlannedBaseline],
-        Field(max_length=4, json_schema_extra={"x-kubernetes-list-type": "atomic"}),
+        Field(max_length=12, json_schema_extra={"x-kubernetes-list-type": "atomic"}),
     ] = []
     """What changes are compared with, in order."""
 
@@ -362,5 +398,6 @@ class Release(Model):
     """What happened to it."""
 
 
+BaselineObjective.model_rebuild()
 PlannedBaseline.model_rebuild()
 ReleaseStatus.model_rebuild()

@@ -7,11 +7,11 @@ from typing import Any
 
 import pytest
 
+from pratique.lifecycle.baselines import find_baselines
 from pratique.lifecycle.planning import (
     BASIS_KUBERNETES,
     Library,
     Unresolved,
-    find_baselines,
     indicator_hash,
     resolve,
 )
@@ -259,6 +259,10 @@ def values(number: float = 0.2) -> tuple[Any, ...]:
     return (BaselineObjective(name="fast", value=number, samples=900, indicator_hash="h"),)
 
 
+def order(*sources: str) -> dict[str, Any]:
+    return {"order": [{"source": source} for source in sources]}
+
+
 def sources(*history: Any, **analysis: Any) -> list[tuple[str, str]]:
     of = policy([FAST], analysis=analysis)
     return [(b.source, b.release) for b in find_baselines(of, history, now=at(0))]
@@ -271,8 +275,11 @@ def test_the_first_release_has_nothing_to_be_compared_with() -> None:
 def test_the_last_promotable_release_and_the_pods_before_the_rollout() -> None:
     history = [known(1, values=values(0.1)), known(2, values=values())]
     assert sources(*history) == [("LastPromotable", "cart-2"), ("BeforeRollout", "cart-2")]
-    assert sources(*history, baseline=["BeforeRollout"]) == [("BeforeRollout", "cart-2")]
-    assert sources(*history, baseline=["BeforeRollout", "LastPromotable"])[0][0] == "BeforeRollout"
+    assert sources(*history, baseline=order("BeforeRollout")) == [("BeforeRollout", "cart-2")]
+    assert (
+        sources(*history, baseline=order("BeforeRollout", "LastPromotable"))[0][0]
+        == "BeforeRollout"
+    )
 
 
 @pytest.mark.parametrize(

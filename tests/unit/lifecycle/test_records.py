@@ -10,9 +10,9 @@ import pytest
 from pratique.judge.samples import Sample
 from pratique.lifecycle.advance import MAX_STATUS_BYTES
 from pratique.lifecycle.announcements import announcements, differs
+from pratique.lifecycle.baselines import find_baselines
 from pratique.lifecycle.history import remember
 from pratique.lifecycle.noticing import Known, fingerprint
-from pratique.lifecycle.planning import find_baselines
 from pratique.lifecycle.summary import Judged, summarize
 from pratique.queries.questions import Question
 from pratique.resources.base import ObjectMeta

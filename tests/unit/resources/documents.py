@@ -68,7 +68,23 @@ analyses = st.fixed_dictionaries(
         "window": st.integers(600, 86_400).map(lambda s: f"{s}s"),
         "deadline": st.integers(2, 9).map(lambda d: f"{d}d"),
         "failAfter": st.integers(1, 20),
-        "baseline": st.permutations(["LastPromotable", "BeforeRollout"]),
+        "baseline": st.fixed_dictionaries(
+            {},
+            optional={
+                "order": st.permutations(
+                    [
+                        {"source": "LastPromotable", "maxAge": "30d"},
+                        {"source": "LastReleases", "count": 3, "aggregate": "P90"},
+                        {"source": "Workload", "name": "stable"},
+                        {"source": "Fixed", "values": [{"objective": "a", "value": 0.1}]},
+                    ]
+                ),
+                "drift": st.just("50%"),
+                "onNoBaseline": st.just("Inconclusive"),
+            },
+        ),
+        "onLittleTraffic": st.sampled_from(["Extend", "Inconclusive"]),
+        "noiseHistory": st.just("8h"),
     },
 )
 policies = st.fixed_dictionaries(
