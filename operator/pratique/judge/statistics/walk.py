@@ -1,0 +1,83 @@
+"""A walk of sums: how the harmful events on the release add up over the looks if there is no harm.
+
+f is the law of their sum among the paths not yet called; each look convolves it with that look's law,
+cuts off the tail that may be spent, and says where the cut is.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from .laws import QUIET, Array, Law, Noise, moves, states
+
+_DROP = 1e-15
+
+
+class Walk:
+    """The law of a sum over looks, with or without cuts. Mutable: one walk, one pass."""
+
+    def __init__(self, noise: Noise = QUIET) -> None:
+        self._noise = noise
+        self._low = 0
+        self.spent = 0.0
+        if noise.sd > 0:
+            self._f: Array = states()[1][:, None].copy()
+        else:
+            self._f = np.ones((1, 1))
+        self._moved = False
+
+    def add(self, law: Law) -> None:
+        """One look more; its law has one row, or one for each state of the noise."""
+        low, rows = law
+        if not self._f.shape[1]:
+            return  # every path was called
+        if self._noise.sd > 0:
+            if self._moved:
+                self._f = moves(self._noise.rho).T @ self._f
+            self._moved = True
+        if rows.shape[1] == 1 and rows.shape[0] == 1:
+            self._low += low
+            return
+        if self._f.shape[0] == 1:
+            self._f = np.convolve(self._f[0], rows[0])[None, :]
+        else:
+            self._f = np.vstack(
+                [np.convolve(f, rows[i % len(rows)]) for i, f in enumerate(self._f)]
+            )
+        self._low += low
+        self._trim()
+
+    def cut(self, allowance: float) -> int:
+        """Cut off the tail that fits into ``allowance`` (in all); returns the least sum called."""
+        law = self._f.sum(axis=0)
+        tails = np.cumsum(law[::-1])[::-1]
+        left = allowance - self.spent
+        index = int(np.searchsorted(-tails, -left, side="left"))
+        if index < len(tails):
+            self.spent += float(tails[index])
+            self._f = self._f[:, :index] if index else self._f[:, :0]
+        return self._low + index
+
+    def tail(self, seen: int) -> float:
+        """P(sum ≥ seen, and not called before)."""
+        index = max(0, seen - self._low)
+        return float(self._f[:, index:].sum())
+
+    def head(self, seen: int) -> float:
+        """P(sum ≤ seen, and not called before)."""
+        index = seen - self._low + 1
+        return float(self._f[:, :index].sum()) if index > 0 else 0.0
+
+    @property
+    def mean(self) -> float:
+        """The expected sum among the paths not yet called."""
+        law = self._f.sum(axis=0)
+        total = float(law.sum())
+        return self._low + float((law * np.arange(len(law))).sum()) / total if total > 0 else 0.0
+
+    def _trim(self) -> None:
+        law = self._f.sum(axis=0)
+        kept = np.flatnonzero(law > _DROP)
+        if len(kept) and (kept[0] > 0 or kept[-1] < len(law) - 1):
+            self._f = self._f[:, kept[0] : kept[-1] + 1]
+            self._low += int(kept[0])
