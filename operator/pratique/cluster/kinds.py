@@ -35,6 +35,7 @@ OURS: dict[str, Kind] = {
     "metricsproviders": _ours("MetricsProvider", "metricsproviders"),
     "servicelevelindicators": _ours("ServiceLevelIndicator", "servicelevelindicators"),
     "servicelevelobjectives": _ours("ServiceLevelObjective", "servicelevelobjectives"),
+    "servicelevelagreements": _ours("ServiceLevelAgreement", "servicelevelagreements"),
     "releasepolicies": _ours("ReleasePolicy", "releasepolicies"),
     "releases": _ours("Release", "releases", "post", "patch"),
 }

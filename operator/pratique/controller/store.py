@@ -15,7 +15,13 @@ from ..lifecycle.noticing import Fingerprint, Known, fingerprint
 from ..lifecycle.planning import Library, Named, Provider
 from ..lifecycle.policies import Policy, choose, matches
 from ..lifecycle.view import Workload
+from ..resources.agreement import (
+    ServiceLevelAgreement,
+    ServiceLevelAgreementSpec,
+    ServiceLevelAgreementStatus,
+)
 from ..resources.base import ObjectMeta
+from ..resources.budget import ServiceLevelObjectiveStatus
 from ..resources.indicator import ServiceLevelIndicator, ServiceLevelIndicatorSpec
 from ..resources.objective import ServiceLevelObjective, ServiceLevelObjectiveSpec
 from ..resources.policy import ReleasePolicy, ReleasePolicyStatus
@@ -66,6 +72,10 @@ class Store:
     objectives: dict[Name, Named[ServiceLevelObjectiveSpec]] = field(default_factory=dict)
     indicators: dict[Name, Named[ServiceLevelIndicatorSpec]] = field(default_factory=dict)
     providers: dict[Name, Provider] = field(default_factory=dict)
+    agreements: dict[Name, Named[ServiceLevelAgreementSpec]] = field(default_factory=dict)
+    budget_status: dict[Name, ServiceLevelObjectiveStatus] = field(default_factory=dict)
+    """Of objectives, as last read or written."""
+    agreement_status: dict[Name, ServiceLevelAgreementStatus] = field(default_factory=dict)
     releases: dict[Key, dict[str, Record]] = field(default_factory=dict)
     _owner: dict[Name, Key] = field(default_factory=dict)
 
@@ -107,7 +117,25 @@ class Store:
                     return self._put_policy(meta, body)
                 case "servicelevelobjectives":
                     objective = ServiceLevelObjective.model_validate(_ours(body))
-                    self.objectives[name] = Named(*name, meta.generation, objective.spec)
+                    if objective.status is not None:
+                        self.budget_status[name] = objective.status
+                    before = self.objectives.get(name)
+                    named = Named(*name, meta.generation, objective.spec)
+                    self.objectives[name] = named
+                    if named == before:  # its status alone
+                        return set()
+                    return self._waiting(meta.namespace) | {
+                        (*name[:1], "ServiceLevelObjective", name[1])
+                    }
+                case "servicelevelagreements":
+                    agreement = ServiceLevelAgreement.model_validate(_ours(body))
+                    if agreement.status is not None:
+                        self.agreement_status[name] = agreement.status
+                    promised = self.agreements.get(name)
+                    self.agreements[name] = Named(*name, meta.generation, agreement.spec)
+                    if promised == self.agreements[name]:
+                        return set()
+                    return {(*name[:1], "ServiceLevelAgreement", name[1])}
                 case "servicelevelindicators":
                     indicator = ServiceLevelIndicator.model_validate(_ours(body))
                     self.indicators[name] = Named(*name, meta.generation, indicator.spec)
@@ -150,6 +178,11 @@ class Store:
                 return {w.key for w in self.speaks_of(policy)} if policy else set()
             case "servicelevelobjectives":
                 self.objectives.pop(at, None)
+                self.budget_status.pop(at, None)
+            case "servicelevelagreements":
+                self.agreements.pop(at, None)
+                self.agreement_status.pop(at, None)
+                return set()
             case "servicelevelindicators":
                 self.indicators.pop(at, None)
             case "metricsproviders":
@@ -164,6 +197,7 @@ class Store:
             "releases": list(self._owner),
             "releasepolicies": list(self.policies),
             "servicelevelobjectives": list(self.objectives),
+            "servicelevelagreements": list(self.agreements),
             "servicelevelindicators": list(self.indicators),
             "metricsproviders": list(self.providers),
         }[plural]

@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, ClassVar, Protocol, cast
 
+from .agreement import ServiceLevelAgreement
 from .base import API_VERSION, GROUP, VERSION, Model
 from .indicator import ServiceLevelIndicator
 from .objective import ServiceLevelObjective
@@ -20,15 +21,24 @@ KindModel = (
     type[MetricsProvider]
     | type[ServiceLevelIndicator]
     | type[ServiceLevelObjective]
+    | type[ServiceLevelAgreement]
     | type[ReleasePolicy]
     | type[Release]
 )
-AnyKind = MetricsProvider | ServiceLevelIndicator | ServiceLevelObjective | ReleasePolicy | Release
+AnyKind = (
+    MetricsProvider
+    | ServiceLevelIndicator
+    | ServiceLevelObjective
+    | ServiceLevelAgreement
+    | ReleasePolicy
+    | Release
+)
 
 KINDS: tuple[KindModel, ...] = (
     MetricsProvider,
     ServiceLevelIndicator,
     ServiceLevelObjective,
+    ServiceLevelAgreement,
     ReleasePolicy,
     Release,
 )

@@ -8,6 +8,7 @@ from pydantic import Field, model_validator
 
 from .base import NO_DEFAULTS, Model, Name, Number, Percent, Text, cel, rules
 from .bounds import BOUND_RULES, check_bounds
+from .budget import BUDGET_RULES, BudgetTerms, ServiceLevelObjectiveStatus, check_budget
 from .indicator import ATTRIBUTION_RULES, AttributionLabels, ServiceLevelIndicatorSpec
 from .sensitivity import JudgingTerms
 
@@ -151,14 +152,14 @@ class IndicatorSource(ServiceLevelIndicatorSpec):
         return self
 
 
-class ServiceLevelObjectiveSpec(JudgingTerms):
+class ServiceLevelObjectiveSpec(JudgingTerms, BudgetTerms):
     """An indicator with the bounds that its value must keep.
 
     Entries of ``pass`` are alternatives (OR); inside one entry everything must hold (AND). A value
     that keeps no entry of ``pass`` but one of ``warn`` is a warning.
     """
 
-    model_config = rules(*BOUND_RULES)
+    model_config = rules(*BOUND_RULES, *BUDGET_RULES)
 
     indicator: IndicatorSource
     """What is measured."""
@@ -174,6 +175,9 @@ class ServiceLevelObjectiveSpec(JudgingTerms):
     @model_validator(mode="after")
     def _possible(self) -> Self:
         check_bounds(self.indicator, self.pass_, self.warn)
+        source = self.indicator
+        counted = source.ratio or (source.latency and source.latency.threshold)
+        check_budget(self, counted=bool(source.ref or counted))
         return self
 
 
@@ -184,11 +188,15 @@ class ServiceLevelObjective(Model):
     short_names: ClassVar[list[str]] = ["slobj"]
     columns: ClassVar[list[tuple[str, str, str]]] = [
         ("INDICATOR", "string", ".spec.indicator.ref"),
+        ("TARGET", "number", ".spec.target"),
+        ("REMAINING", "number", ".status.remaining"),
         ("DESCRIPTION", "string", ".spec.description"),
     ]
 
     spec: ServiceLevelObjectiveSpec
     """The indicator and its bounds."""
+    status: ServiceLevelObjectiveStatus | None = None
+    """Its error budget, where it has a target; written by the operator."""
 
 
 def _check_comparison(comparison: Comparison) -> None:

@@ -23,6 +23,7 @@ from .base import (
     rules,
 )
 from .bounds import BOUND_RULES, check_bounds
+from .budget import ErrorBudgetPolicy
 from .conditions import Condition, Reason
 from .judgement import Verdict
 from .objective import Bounds, IndicatorSource, ServiceLevelObjectiveSpec
@@ -445,6 +446,8 @@ class ReleasePolicySpec(Model):
     """Promotable by score; without it every objective must pass."""
     on_warning: Literal["Promotable", "NotPromotable"] = "Promotable"
     """What a release with warnings, and no failure, is."""
+    error_budget_policy: ErrorBudgetPolicy | None = None
+    """What empty error budgets, agreements at risk and freezes mean; without it they hold nothing back."""
 
     @model_validator(mode="after")
     def _valid(self) -> Self:
