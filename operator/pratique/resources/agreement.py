@@ -17,6 +17,7 @@ from .base import (
     Text,
     Time,
     cel,
+    cel_no_duration,
     keyed_list,
     rules,
 )
@@ -191,14 +192,10 @@ class ServiceLevelAgreementSpec(Model):
     model_config = rules(
         *SLICE_RULES,
         cel(
-            "!has(self.exclusions) || !has(self.announcedBefore) || self.exclusions.all(e, "
-            "self.announcedBefore.contains('d') "
-            "? (!self.announcedBefore.matches('^[0-9]{1,5}d$') "
-            "|| timestamp(e.from) - timestamp(e.announcedAt) "
-            ">= duration(string(int(self.announcedBefore.replace('d', '')) * 24) + 'h')) "
-            ": (!self.announcedBefore.matches('^([0-9]{1,5}h)?([0-9]{1,5}m)?([0-9]{1,7}s)?$') "
-            "|| self.announcedBefore == '' || timestamp(e.from) - timestamp(e.announcedAt) "
-            ">= duration(self.announcedBefore)))",
+            # With days, which CEL's duration() does not know, the models alone compare.
+            f"!has(self.exclusions) || !has(self.announcedBefore) "
+            f"|| {cel_no_duration('self.announcedBefore')} || self.exclusions.all(e, "
+            "timestamp(e.from) - timestamp(e.announcedAt) >= duration(self.announcedBefore))",
             _LATE,
         ),
     )
