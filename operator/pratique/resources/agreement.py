@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
 from typing import Annotated, ClassVar, Literal, Self
 
-from pydantic import Field, StringConstraints, model_validator
+from pydantic import Field, StringConstraints, field_validator, model_validator
 
 from .base import (
     NO_DEFAULTS,
@@ -247,6 +248,14 @@ class ServiceLevelAgreementSpec(Model):
     """Block: a projected breach holds releases back, where their policy has an errorBudgetPolicy. Inform:
     only shown. A breach that has happened never blocks, so that it does not block its own mend."""
 
+    @field_validator("credits")
+    @classmethod
+    def _sorted(cls, credits: list[Credit]) -> list[Credit]:
+        for mild, worse in pairwise(credits):
+            if not (mild.below > worse.below and mild.percent < worse.percent):
+                raise ValueError(_CREDITS)
+        return credits
+
     @model_validator(mode="after")
     def _possible(self) -> Self:
         check_slices(self.budgeting_method, self.time_slice)
@@ -257,9 +266,6 @@ class ServiceLevelAgreementSpec(Model):
         for exclusion in self.exclusions:
             if exclusion.from_ - exclusion.announced_at < self.announced_before:
                 raise ValueError(_LATE)
-        for mild, worse in zip(self.credits, self.credits[1:], strict=False):
-            if not (mild.below > worse.below and mild.percent < worse.percent):
-                raise ValueError(_CREDITS)
         return self
 
 

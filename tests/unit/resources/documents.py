@@ -112,7 +112,100 @@ def document_of(kind: str, spec: Any) -> dict[str, Any]:
     return {"apiVersion": "pratique.sh/v1alpha1", "kind": kind, "spec": spec}
 
 
+counted = st.builds(
+    lambda kind, s, t: {"ratio": {kind: s, "total": t}},
+    st.sampled_from(["good", "bad"]),
+    series,
+    series,
+)
+zones = st.sampled_from(["UTC", "Europe/Berlin", "America/Argentina/Buenos_Aires", "Etc/GMT+5"])
+windows = st.one_of(
+    st.integers(1, 90).map(lambda d: {"rolling": f"{d}d"}),
+    st.integers(1, 23).map(lambda h: {"rolling": f"{h}h"}),
+    st.builds(
+        lambda unit, zone: {"calendar": {"unit": unit, "timeZone": zone}},
+        st.sampled_from(["Week", "Month", "Quarter"]),
+        zones,
+    ),
+)
+slicing = st.one_of(
+    st.just({}),
+    st.just({"budgetingMethod": "Occurrences"}),
+    st.builds(
+        lambda length, target, run: {
+            "budgetingMethod": "Timeslices",
+            "timeSlice": {"length": length, "target": target, "minConsecutive": run},
+        },
+        st.sampled_from(["10s", "1m", "5m", "1h"]),
+        shares,
+        st.integers(1, 60),
+    ),
+    st.just({"budgetingMethod": "RatioTimeslices", "timeSlice": {"length": "5m"}}),
+)
+budgets = st.builds(
+    lambda indicator, target, window, cut: {
+        "indicator": indicator,
+        "pass": [{"value": {"lte": 0.5}}],
+        "target": target,
+        "window": window,
+        **cut,
+    },
+    counted,
+    shares,
+    windows,
+    slicing,
+)
+freezes = st.one_of(
+    st.builds(
+        lambda days, zone: {"days": days, "from": "17:00", "to": "08:30", "timeZone": zone},
+        st.lists(st.sampled_from(["Mon", "Fri", "Sun"]), min_size=1, unique=True),
+        zones,
+    ),
+    st.just({"from": "2026-12-23T17:00", "to": "2027-01-02T08:00", "reason": "holidays"}),
+)
+budget_policies = st.fixed_dictionaries(
+    {},
+    optional={
+        "mode": st.sampled_from(["Enforce", "Warn", "DryRun"]),
+        "objectives": st.lists(names, max_size=3, unique=True),
+        "block": st.just({"remainingBelow": "5%", "fastBurn": {"window": "1h", "above": 14.4}}),
+        "exempt": st.lists(st.sampled_from(["Security", "Fix"]), unique=True),
+        "freezeWindows": st.lists(freezes, max_size=3),
+    },
+)
+agreements = st.builds(
+    lambda names, indicator, target, zone, cut, effect: {
+        "parties": {"provider": "us", "consumers": ["them"]},
+        "objectives": [{"name": n, "indicator": indicator, "target": target} for n in names],
+        "period": {"timeZone": zone},
+        "announcedBefore": "3d",
+        "exclusions": [
+            {
+                "from": "2026-12-24T00:00:00Z",
+                "to": "2026-12-24T02:00:00Z",
+                "announcedAt": "2026-12-01T00:00:00Z",
+                "reason": "works",
+            }
+        ],
+        "credits": [{"below": 0.999, "percent": "10%"}, {"below": 0.99, "percent": "25%"}],
+        "effect": effect,
+        **cut,
+    },
+    st.lists(st.sampled_from(["a", "b", "c"]), min_size=1, unique=True),
+    counted,
+    shares,
+    zones,
+    slicing,
+    st.sampled_from(["Inform", "Block"]),
+)
 documents = st.one_of(
     objectives.map(lambda o: document_of("ServiceLevelObjective", o)),
+    budgets.map(lambda o: document_of("ServiceLevelObjective", o)),
+    agreements.map(lambda a: document_of("ServiceLevelAgreement", a)),
+    st.builds(
+        lambda p, b: document_of("ReleasePolicy", {**p, "errorBudgetPolicy": b}),
+        policies,
+        budget_policies,
+    ),
     policies.map(lambda p: document_of("ReleasePolicy", p)),
 )

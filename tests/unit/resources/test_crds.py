@@ -116,6 +116,7 @@ def test_names_are_as_documented() -> None:
         "MetricsProvider": ["mp"],
         "ServiceLevelIndicator": ["sli"],
         "ServiceLevelObjective": ["slobj"],
+        "ServiceLevelAgreement": ["sla"],
         "ReleasePolicy": ["relpol"],
         "Release": ["rel"],
     }
