@@ -17,6 +17,7 @@ import pytest
 from pratique.judge import verdicts
 from pratique.judge.samples import MissingReason
 from pratique.lifecycle import diagnosis
+from pratique.resources.judgement import Verdict
 from pratique.resources.release import Phase
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -159,7 +160,7 @@ def _words(node: ast.expr | None) -> Iterator[str]:
 
 
 _TRUTHS = {"True", "False", "Unknown"}
-_POSITIONS = {"Missing": 0, "found": 1, "ProbeResult": 1, "Announcement": 2}
+_POSITIONS = {"Missing": 0, "found": 1, "ProbeResult": 1, "Ranked": 1, "Announcement": 2}
 """Which argument is the reason, of calls that do not name it."""
 
 
@@ -173,7 +174,7 @@ def _reasons_in(tree: ast.AST) -> Iterator[str]:
             case ast.Tuple(elts=elements):
                 # (type, status, reason, message), or without its type
                 for status, reason in pairwise(elements):
-                    if set(_words(status)) & _TRUTHS:
+                    if set(_words(status)) & {*_TRUTHS, *get_args(Verdict)}:
                         yield from _words(reason)
             case ast.Return(value=ast.Tuple(elts=[first, _])):
                 yield from _words(first)
@@ -201,7 +202,8 @@ def reasons() -> set[str]:
     for folder in ("judge", "lifecycle", "sources", "controller"):
         for path in sorted((PACKAGE / folder).glob("*.py")):
             found |= set(_reasons_in(ast.parse(path.read_text())))
-    return {word for word in found if re.fullmatch(r"[A-Z][a-z]*(?:[A-Z]+[a-z]*)*", word)} - _TRUTHS
+    words = {word for word in found if re.fullmatch(r"[A-Z][a-z]*(?:[A-Z]+[a-z]*)*", word)}
+    return words - _TRUTHS - {"NotJudged"}
 
 
 def explained() -> set[str]:

@@ -129,7 +129,8 @@ def _finite(sample: Value) -> Missing | None:
         return None
     said = "NaN" if math.isnan(sample.value) else "+Inf" if sample.value > 0 else "-Inf"
     return Missing(
-        "NotANumber", f"the answer was {said}, often from a division by zero, and is no evidence"
+        "NotANumber" if said == "NaN" else "Infinite",
+        f"the answer was {said}, often from a division by zero, and is no evidence",
     )
 
 

@@ -1,7 +1,8 @@
 """One objective: what was measured over the time judged so far, against its bounds.
 
 Missing data never passes. In this order: nothing measured, too few looks with data, too few requests,
-then the bounds. Whether a Fail before the window's end counts is the caller's business.
+then the bounds, by the method that the objective's terms and its indicator call for: a test on counts,
+a test on the looks' values, or the plain comparison.
 
 Not here: the verdict over all objectives; how a value is taken from samples; the words.
 """
@@ -9,53 +10,63 @@ Not here: the verdict over all objectives; how a value is taken from samples; th
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Literal
 
-from ..resources.judgement import BaselineValue, ObjectiveResult, Window
+from ..resources.judgement import BaselineValue, ObjectiveResult, Statistic, Window
 from ..resources.objective import Result
 from ..resources.release import PlannedObjective
+from ..resources.sensitivity import MissingPolicy, Sensitivity
 from . import sentences
+from .baselines import Baseline, Chosen, choose, pooled
 from .comparing import change_percent
+from .conclusive import Conclusive, Tally, tallies
 from .measuring import Measured, measure, unit_of
 from .numbers import clip
-from .points import Assessment, assess
-from .samples import Missing, Sample
+from .points import Assessment, Plain, Trial, Trier, assess
+from .samples import Missing, Sample, pool
+from .values import Values, classified
 
-__all__ = ["Baseline", "Evidence", "Measured", "judge_objective", "measure"]
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from .statistics.laws import Noise
+
+__all__ = [
+    "Baseline",
+    "Evidence",
+    "Measured",
+    "Terms",
+    "glance",
+    "judge_objective",
+    "measure",
+    "tested",
+]
 
 ERRORS = frozenset({"ProviderError", "QueryRejected", "SeveralSeries", "UnexpectedSample"})
 """Reasons for missing data that are somebody's mistake or outage; the others are NoData."""
-LOOKS_NEEDED = (4, 5)
-"""At least 4 of 5 looks must have had data."""
 _QUERY = 1024
-
-
-@dataclass(frozen=True)
-class Baseline:
-    """What an earlier release measured of the same indicator."""
-
-    source: str
-    """How it was found: LastPromotable, BeforeRollout."""
-    release: str
-    """The release, such as checkout-6."""
-    value: float
-    """In the indicator's unit."""
-    samples: int | None
-    """How many requests it rests on, where it rests on requests."""
+_POLICY_FIELD = {
+    "NoData": "no_data",
+    "NotANumber": "not_a_number",
+    "Infinite": "infinite",
+    "NegativeValue": "negative",
+    "StaleSeries": "stale",
+    "PartialWindow": "partial_window",
+    "SeveralSeries": "several_series",
+}
 
 
 @dataclass(frozen=True)
 class Evidence:
     """What was measured for one objective over the time judged so far."""
 
-    sample: Sample
-    """Pooled over the window so far."""
-    looks: int
-    """How many looks were due so far."""
-    answered: int
-    """How many of them had data."""
+    looks: tuple[Sample, ...]
+    """One sample a look, disjoint, oldest first; Missing where a look had no data."""
+    planned: int
+    """How many looks the whole window has."""
     window: Window
-    """The time that the sample covers."""
+    """The time that the looks cover."""
     release: str
     """Whose it is, such as checkout-7."""
     provider: str | None
@@ -63,53 +74,186 @@ class Evidence:
     query: str | None
     """What was asked; passed through into the result, left out where too long to paste."""
     final: bool
-    """The window is over."""
+    """There will be no more looks."""
+    whole: Sample | None = None
+    """What one question over the whole window gave, where looks cannot be added up."""
+    extended: int = 0
+    """How many looks there may be in all where the window may be extended; 0: it may not."""
+    noise: Noise | None = None
+    """How the rate wanders by itself; none: not known."""
+    share: float = 1.0
+    """The part of the false alarms that may be spent on these looks."""
+
+    @property
+    def answered(self) -> int:
+        """How many looks had data."""
+        return sum(not isinstance(x, Missing) for x in self.looks)
+
+    @property
+    def sample(self) -> Sample:
+        """The looks together."""
+        return self.whole if self.whole is not None else pool(self.looks)
+
+    @property
+    def seconds(self) -> float:
+        """How long the window is."""
+        return (self.window.to - self.window.from_).total_seconds()
+
+
+@dataclass(frozen=True, slots=True)
+class Terms:
+    """How a policy wants changes judged."""
+
+    max_traffic_ratio: float = 3.0
+    """A baseline whose rate of requests is off by more is passed over."""
+    no_baseline: Literal["AbsoluteOnly", "Inconclusive"] = "AbsoluteOnly"
+    """What becomes of a change beside a value without a baseline."""
+    drift: float | None = None
+    """By how many percent a value may differ from the anchor's in all."""
+    anchor: Baseline | None = field(default=None)
+    """The old release that drift counts from."""
 
 
 def judge_objective(
-    objective: PlannedObjective, evidence: Evidence, baseline: Baseline | None
+    objective: PlannedObjective,
+    evidence: Evidence,
+    baselines: Sequence[Baseline] = (),
+    terms: Terms = Terms(),
 ) -> ObjectiveResult:
-    """Pass, Warn, Fail, NotJudged, NoData or Error, with the sentence that explains it.
+    """Pass, Warn, Fail, NotJudged, NoData, Error or Informational, with the sentence that explains it.
 
-    Never raises, whatever the sample holds; NaN and ±Inf are no data.
+    The first baseline that can serve is used. Never raises, whatever the samples hold; NaN and ±Inf are
+    no data.
     """
-    measured = measure(objective.indicator, evidence.sample)
+    found = _judge(objective, evidence, baselines, terms)
+    if not evidence.final and found.result in ("Pass", "Warn"):
+        # What holds so far may still break: only the end passes.
+        found = found.model_copy(
+            update={"result": "NotJudged", "reason": "Evaluating",
+                    "message": clip(f"so far {found.message}", 1024)}
+        )  # fmt: skip
+    return _in_its_role(objective, found)
+
+
+def glance(
+    objective: PlannedObjective, sample: Sample, baselines: Sequence[Baseline]
+) -> tuple[Result, float | None]:
+    """(result, value) of one look alone, by the plain values: for people, and for looks in a row."""
+    measured = measure(objective.indicator, sample)
     if isinstance(measured, Missing):
-        result: Result = "Error" if measured.reason in ERRORS else "NoData"
+        return "NoData", None
+    value, few = (
+        measured.value,
+        measured.samples is not None and measured.samples < max(objective.min_requests, 1),
+    )
+    open_: Result = "NotJudged"
+    if few or measured.interval is None or objective.mann_whitney is not None:
+        return open_, None if few else value
+    found = next((f for b in baselines if isinstance(f := pooled(objective, b), Baseline)), None)
+    was = found.value if found is not None and math.isfinite(found.value) else None
+    plain = Plain(measured.interval, was)
+    return assess(objective.pass_, objective.warn, plain).result, value
+
+
+def tested(objective: PlannedObjective) -> bool:
+    """Whether its own test says when it fails early, not so many looks in a row."""
+    return _counted(objective) and objective.evidence != "Point" and objective.mann_whitney is None
+
+
+def _counted(objective: PlannedObjective) -> bool:
+    """Whether events are counted: a ratio, or requests within a threshold."""
+    latency = objective.indicator.latency
+    return objective.indicator.ratio is not None or (
+        latency is not None and latency.threshold is not None
+    )
+
+
+def _judge(
+    objective: PlannedObjective,
+    evidence: Evidence,
+    baselines: Sequence[Baseline],
+    terms: Terms,
+) -> ObjectiveResult:
+    measured = measure(objective.indicator, evidence.sample)
+    policy = objective.missing or MissingPolicy()
+    if not isinstance(measured, Missing) and policy.negative != "Accept":
+        measured = _not_negative(measured)
+    if isinstance(measured, Missing):
         message = sentences.unmeasured(objective.indicator, measured.message, evidence.window)
-        return _result(objective, evidence, None, result, measured.reason, message)
-    if short := _too_little(objective, evidence, measured):
-        return _result(objective, evidence, measured, "NoData", *short)
-    interval = measured.interval
-    assert interval is not None  # events there are, or _too_little had said so
-    usable, no_baseline = _usable(objective, baseline, counted=measured.samples is not None)
-    was = usable.value if usable else None
-    # The seam for tests on counts: another method gives the same Assessment.
-    assessment = assess(objective.pass_, objective.warn, interval, was)
+        return _missing(objective, evidence, None, measured.reason, message)
+    if short := _too_little(objective, evidence, measured, policy):
+        return _missing(objective, evidence, measured, *short)
+    chosen = choose(
+        objective,
+        measured,
+        baselines,
+        seconds=evidence.seconds,
+        max_traffic_ratio=terms.max_traffic_ratio,
+    )
+    if objective.mann_whitney is not None:
+        return _by_rank(objective, evidence, measured, chosen)
+    trier = _trier(objective, evidence, measured, chosen.baseline)
+    # Where nothing bounds the value itself the statistic of the plain comparison is left out.
+    assessment = assess(
+        objective.pass_,
+        objective.warn,
+        trier,
+        needs_baseline=terms.no_baseline == "Inconclusive",
+    )
+    baseline = chosen.baseline
     message = sentences.judged(
         objective.indicator,
         measured,
         assessment,
         window=evidence.window,
-        baseline=(usable.value, usable.release) if usable else None,
-        no_baseline=no_baseline,
+        baseline=(baseline.value, baseline.release) if baseline else None,
+        passed_over=chosen.passed_over,
+        plain=objective.evidence == "Point" and _counted(objective),
     )
-    return _judged(objective, evidence, measured, assessment, usable, message)
+    result = _judged(objective, evidence, measured, assessment, baseline, message)
+    return _within_drift(objective, evidence, measured, terms, result)
+
+
+# --- what is missing ---------------------------------------------------------------------------------
+
+
+def _not_negative(measured: Measured) -> Measured | Missing:
+    if measured.value is not None and measured.value < 0:
+        return Missing("NegativeValue", f"the answer was {measured.value:g}, below zero")
+    return measured
+
+
+def _missing(
+    objective: PlannedObjective,
+    evidence: Evidence,
+    measured: Measured | None,
+    reason: str,
+    message: str,
+) -> ObjectiveResult:
+    """No evidence: never a pass; a Fail where the policy says so."""
+    policy = objective.missing or MissingPolicy()
+    result: Result = "Error" if reason in ERRORS else "NoData"
+    field_ = _POLICY_FIELD.get(reason)
+    rank = objective.mann_whitney
+    must = rank is not None and rank.must_have_data and reason == "NoData"
+    if must or (field_ is not None and getattr(policy, field_) == "Fail"):
+        result = "Fail"
+        message = clip(f"{message.rstrip('. ')}; the objective says that this fails", 1023) + "."
+    return _result(objective, evidence, measured, result, reason, message)
 
 
 def _too_little(
-    objective: PlannedObjective, evidence: Evidence, measured: Measured
+    objective: PlannedObjective, evidence: Evidence, measured: Measured, policy: MissingPolicy
 ) -> tuple[str, str] | None:
     """(reason, message) where there is data, but not enough of it."""
-    part, whole = LOOKS_NEEDED
-    if evidence.answered <= 0 or whole * evidence.answered < part * evidence.looks:
-        needed = max(1, -(-part * evidence.looks // whole))
+    due, answered = len(evidence.looks), evidence.answered
+    if answered <= 0 or answered * 100 < policy.looks * due - 1e-9:
         return "PartialWindow", sentences.partial(
             objective.indicator,
             measured,
-            answered=evidence.answered,
-            looks=evidence.looks,
-            needed=needed,
+            answered=answered,
+            looks=due,
+            needed=max(1, math.ceil(policy.looks * due / 100 - 1e-9)),
             window=evidence.window,
         )
     needed = max(objective.min_requests, 1)
@@ -124,21 +268,135 @@ def _too_little(
     return None
 
 
-def _usable(
-    objective: PlannedObjective, baseline: Baseline | None, *, counted: bool
-) -> tuple[Baseline | None, str]:
-    """(the baseline if a change can be judged by it, else why not)."""
-    if baseline is None:
-        return None, "there is no baseline yet"
-    if not math.isfinite(baseline.value):
-        return None, f"the baseline of {baseline.release} is not a number"
-    few = baseline.samples is not None and baseline.samples < objective.min_requests
-    if counted and few:
-        return None, (
-            f"the baseline of {baseline.release} rests on {baseline.samples:,} requests only, "
-            f"{objective.min_requests:,} are needed"
+# --- the methods -------------------------------------------------------------------------------------
+
+
+def _trier(
+    objective: PlannedObjective,
+    evidence: Evidence,
+    measured: Measured,
+    baseline: Baseline | None,
+) -> Trier:
+    """The method that the objective's terms and its indicator call for."""
+    values = measured.interval
+    assert values is not None  # events there are, or _too_little had said so
+    plain = Plain(values, baseline.value if baseline else None)
+    sensitivity = objective.sensitivity or Sensitivity()
+    if objective.evidence == "Point" or objective.indicator.kubernetes:
+        return plain
+    if tested(objective):
+        return Conclusive(
+            looks=tallies(objective.indicator, evidence.looks),
+            planned=evidence.planned,
+            final=evidence.final,
+            sensitivity=sensitivity,
+            plain=plain,
+            same_minutes=tallies(objective.indicator, baseline.looks) if baseline else (),
+            beforehand=_beforehand(baseline),
+            baseline_name=baseline.release if baseline else "",
+            noise=evidence.noise,
+            extended=evidence.extended,
+            share=evidence.share,
         )
-    return baseline, ""
+    return Values(
+        looks=_numbers(objective, evidence.looks),
+        planned=evidence.planned,
+        final=evidence.final,
+        sensitivity=sensitivity,
+        plain=plain,
+        baseline=baseline,
+        baseline_looks=_numbers(objective, baseline.looks) if baseline else (),
+    )
+
+
+def _beforehand(baseline: Baseline | None) -> Tally | None:
+    """The counts of a baseline that is told by its share and its requests."""
+    if baseline is None or baseline.samples is None or baseline.looks:
+        return None
+    if not 0 <= baseline.value <= 1:
+        return None
+    part = round(baseline.value * baseline.samples)
+    return Tally(part, part, baseline.samples)
+
+
+def _numbers(objective: PlannedObjective, looks: Sequence[Sample]) -> tuple[float | None, ...]:
+    """Each look's value; None without one."""
+    numbers: list[float | None] = []
+    for sample in looks:
+        found = measure(objective.indicator, sample)
+        numbers.append(None if isinstance(found, Missing) else found.value)
+    return tuple(numbers)
+
+
+def _by_rank(
+    objective: PlannedObjective, evidence: Evidence, measured: Measured, chosen: Chosen
+) -> ObjectiveResult:
+    """By the declared Mann-Whitney test."""
+    assert objective.mann_whitney is not None
+    baseline = chosen.baseline
+    beside: tuple[float | None, ...] = ()
+    if baseline is not None:
+        beside = _numbers(objective, baseline.looks) or baseline.numbers
+    if baseline is None or not beside:
+        why = (
+            chosen.why_none
+            if baseline is None
+            else (
+                f"{baseline.release} has no values look by look: compare with OldPods or Workload"
+            )
+        )
+        message = sentences.unranked(objective.indicator, measured, why, window=evidence.window)
+        return _result(objective, evidence, measured, "NotJudged", "NoBaseline", message)
+    found = classified(_numbers(objective, evidence.looks), beside, objective.mann_whitney)
+    message = sentences.ranked(
+        objective.indicator,
+        measured,
+        found.told,
+        window=evidence.window,
+        baseline=(baseline.value, baseline.release),
+    )
+    result = _result(objective, evidence, measured, found.result, found.reason, message)
+    return result.model_copy(
+        update={
+            "value": measured.value,
+            "baseline": _baseline_value(baseline),
+            "statistic": found.statistic,
+            "key": True if found.critical else result.key,
+        }
+    )
+
+
+def _within_drift(
+    objective: PlannedObjective,
+    evidence: Evidence,
+    measured: Measured,
+    terms: Terms,
+    result: ObjectiveResult,
+) -> ObjectiveResult:
+    """What passes against its baseline may still have gone too far from the anchor."""
+    anchor, drift = terms.anchor, terms.drift
+    compared = [b.change for b in objective.pass_ if b.change is not None]
+    if anchor is None or drift is None or not compared or result.result not in ("Pass", "Warn"):
+        return result
+    if measured.value is None or not math.isfinite(anchor.value):
+        return result
+    change = change_percent(measured.value, anchor.value)
+    down = compared[0].gt is not None or compared[0].gte is not None
+    if (-change if down else change) <= drift * (1 + 1e-9):
+        return result
+    message = sentences.drifted(
+        objective.indicator,
+        measured,
+        drift=-drift if down else drift,
+        anchor=(anchor.value, anchor.release),
+        window=evidence.window,
+    )
+    return result.model_copy(
+        update={"result": "Fail", "reason": "DriftExceeded", "message": message}
+    )
+
+
+# --- results -----------------------------------------------------------------------------------------
 
 
 def _judged(
@@ -154,14 +412,13 @@ def _judged(
         bound: str | None = clip(sentences.bound_text(deciding.bound, unit), sentences.BOUND)
     else:
         bound = sentences.bounds_text(objective.pass_, unit)
-    shown: dict[str, object] = {"value": measured.value, "bound": bound}
+    shown: dict[str, object] = {
+        "value": measured.value,
+        "bound": bound,
+        "statistic": _deciding_statistic(deciding.trials if deciding else ()),
+    }
     if baseline is not None:
-        shown["baseline"] = BaselineValue(
-            source=baseline.source[:32],
-            release=baseline.release[:253],
-            value=baseline.value,
-            samples=baseline.samples,
-        )
+        shown["baseline"] = _baseline_value(baseline)
         percent = None
         if measured.value is not None:
             percent = change_percent(measured.value, baseline.value)
@@ -169,6 +426,20 @@ def _judged(
             shown["change_percent"] = float(f"{percent:.6g}")
     found = _result(objective, evidence, measured, assessment.result, assessment.reason, message)
     return found.model_copy(update=shown)
+
+
+def _deciding_statistic(trials: Sequence[Trial]) -> Statistic | None:
+    """Of several parts the test that says most: the change's, before the value's."""
+    return next((t.statistic for t in reversed(trials) if t.statistic is not None), None)
+
+
+def _baseline_value(baseline: Baseline) -> BaselineValue:
+    return BaselineValue(
+        source=baseline.source[:32],
+        release=baseline.release[:253],
+        value=baseline.value,
+        samples=baseline.samples,
+    )
 
 
 def _result(
@@ -189,6 +460,22 @@ def _result(
         unit=unit,
         bound=sentences.bounds_text(objective.pass_, unit),
         samples=measured.samples if measured else None,
+        weight=objective.weight if objective.weight != 1 else None,
+        key=objective.key or None,
+        dry_run=objective.dry_run or None,
         provider=clip(evidence.provider, 512) if evidence.provider else None,
         query=query if query and len(query) <= _QUERY else None,
     )
+
+
+def _in_its_role(objective: PlannedObjective, found: ObjectiveResult) -> ObjectiveResult:
+    """What is only shown is no pass; what is a dry run says so."""
+    if objective.informational:
+        without = found.result in ("NoData", "Error") or found.reason in _POLICY_FIELD
+        reason = found.reason if without else "Informational"
+        return found.model_copy(update={"result": "Informational", "reason": reason})
+    if objective.dry_run and found.result == "Fail":
+        return found.model_copy(
+            update={"message": clip(f"(dry run, not enforced) {found.message}", 1024)}
+        )
+    return found

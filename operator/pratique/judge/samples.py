@@ -13,7 +13,9 @@ from typing import Literal
 
 MissingReason = Literal[
     "NoData",  # the provider answered: there is nothing
-    "NotANumber",  # NaN or ±Inf
+    "NotANumber",  # NaN
+    "Infinite",  # ±Inf
+    "StaleSeries",  # the newest sample is older than the look
     "SeveralSeries",  # one number was asked, several came
     "ProviderError",  # unreachable, slow, overloaded: may be asked again
     "QueryRejected",  # the provider says that the query is wrong: asking again is of no use
@@ -134,6 +136,12 @@ def pool(samples: Iterable[Sample]) -> Sample:
             return Missing(
                 "NegativeValue",
                 "a count came out below zero, so the window's sum cannot be trusted",
+            )
+        elif isinstance(sample, Counts) and sample.part > sample.total:
+            return Missing(
+                "PartExceedsTotal",
+                f"{sample.part:,} of {sample.total:,} events were counted in one look, so the "
+                "window's sum cannot be trusted",
             )
         elif isinstance(total, Missing) or (isinstance(total, Value) and isinstance(sample, Value)):
             total = sample

@@ -16,7 +16,7 @@ from ..resources.base import format_duration
 from ..resources.indicator import Matcher, Series, ServiceLevelIndicatorSpec
 from ..resources.judgement import Window
 from ..resources.objective import Bound, ChangeComparison, Comparison
-from .comparing import Interval, Outcome, change_percent, said
+from .comparing import Interval, Outcome, change_percent, compare, compare_change, said
 from .measuring import Measured, unit_of
 from .numbers import change, clip, delta, exact, exact_change, exact_delta, quantity
 from .points import Assessment, Finding
@@ -168,24 +168,83 @@ def judged(
     *,
     window: Window,
     baseline: tuple[float, str] | None,
-    no_baseline: str,
+    passed_over: Sequence[str] = (),
+    plain: bool = False,
 ) -> str:
     """The sentence of an objective that was compared with its bounds.
 
-    ``baseline`` is (value, release); ``no_baseline`` says why there is none.
+    ``baseline`` is (value, release); ``passed_over`` says of others why they did not serve; ``plain``
+    that counts were compared without a test, as declared.
     """
     unit = measured.unit
     parts = [_value(indicator, measured, _numbers(assessment))]
     verdict = _verdict(assessment, measured, baseline)
     if verdict:
         parts[0] += f": {verdict}"
+    parts += _tests(assessment)
     parts += _bracketed(measured, assessment.reason)
-    parts += _asides(assessment, unit, no_baseline)
+    parts += _asides(assessment, unit, "; ".join(passed_over) or "there is no baseline yet")
     told = _told(assessment)
     if baseline is not None and (told is None or told.change is None):
         parts.append(_shown(measured, baseline))
+    if baseline is not None:
+        parts += passed_over
+    if plain:
+        parts.append("the plain value, without a test")
     parts.append(rests_on(measured, window))
     return _sentence("; ".join(parts))
+
+
+def ranked(
+    indicator: ServiceLevelIndicatorSpec,
+    measured: Measured,
+    told: str,
+    *,
+    window: Window,
+    baseline: tuple[float, str],
+) -> str:
+    """The sentence of an objective judged by a Mann-Whitney test."""
+    parts = [f"{_value(indicator, measured, [])}: {told}", _shown(measured, baseline)]
+    return _sentence("; ".join([*parts, rests_on(measured, window)]))
+
+
+def unranked(
+    indicator: ServiceLevelIndicatorSpec, measured: Measured, why: str, *, window: Window
+) -> str:
+    """The same without a baseline to compare with."""
+    text = f"{_value(indicator, measured, [])}: not judged, as {why}"
+    return _sentence(f"{text}; {rests_on(measured, window)}")
+
+
+def drifted(
+    indicator: ServiceLevelIndicatorSpec,
+    measured: Measured,
+    *,
+    drift: float,
+    anchor: tuple[float, str],
+    window: Window,
+) -> str:
+    """The sentence of an objective that passes against its baseline and went too far in all."""
+    was, release = anchor
+    assert measured.value is not None
+    moved = _change_text((measured.value, measured.value), was, beside=[drift])
+    text = (
+        f"{_value(indicator, measured, [])}: {moved} against {release} "
+        f"({quantity(was, measured.unit)}), from which it may drift by {exact_change(drift)} in all"
+    )
+    return _sentence(f"{text}; {rests_on(measured, window)}")
+
+
+def _tests(assessment: Assessment) -> list[str]:
+    """What the tests of the deciding entry add; of those that are open the first."""
+    deciding = assessment.deciding
+    if deciding is None:
+        return []
+    trials = deciding.trials
+    if assessment.result in ("Fail", "NotJudged"):
+        wanted = Outcome.BROKEN if assessment.result == "Fail" else Outcome.OPEN
+        trials = tuple(t for t in trials if t.outcome is wanted)[:1]
+    return [t.told for t in trials if t.told]
 
 
 def unmeasured(indicator: ServiceLevelIndicatorSpec, message: str, window: Window) -> str:
@@ -278,19 +337,28 @@ def _finding(
     value, changed = finding.value, finding.change
     parts = []
     if finding.bound.value is not None and value is not None:
-        parts.append(_against_bound(finding.bound.value, value, unit))
+        plainly = compare(finding.bound.value, interval)
+        beyond = {plainly, value} == {Outcome.HELD, Outcome.BROKEN}
+        parts.append(_against_bound(finding.bound.value, value, unit, beyond=beyond))
     if finding.bound.change is not None and changed is not None and baseline is not None:
-        parts.append(_against_baseline(finding.bound.change, unit, interval, baseline))
+        parts.append(_against_baseline(finding.bound.change, changed, unit, interval, baseline))
     joint = ", and "
     if {value, changed} == {Outcome.HELD, Outcome.BROKEN}:
         joint = ", but " if changed is Outcome.BROKEN else ", though "
     return joint.join(parts)
 
 
-def _against_bound(comparison: Comparison, outcome: Outcome, unit: str | None) -> str:
+def _against_bound(
+    comparison: Comparison, outcome: Outcome, unit: str | None, *, beyond: bool = False
+) -> str:
+    """``beyond``: a test and the plain value disagree."""
     name, first, second = said(comparison)
     if outcome is Outcome.OPEN:
         return f"whether the bound {_comparison(comparison, unit)} holds cannot be told"
+    if beyond and outcome is Outcome.HELD:
+        return f"beyond the bound {_comparison(comparison, unit)} by no more than chance explains"
+    if beyond:
+        return f"the bound {_comparison(comparison, unit)} is broken"
     if outcome is Outcome.HELD:
         if name == "between":
             return f"within the bounds {exact(first, unit)} to {exact(second, unit)}"
@@ -301,7 +369,11 @@ def _against_bound(comparison: Comparison, outcome: Outcome, unit: str | None) -
 
 
 def _against_baseline(
-    comparison: ChangeComparison, unit: str | None, interval: Interval, baseline: tuple[float, str]
+    comparison: ChangeComparison,
+    outcome: Outcome,
+    unit: str | None,
+    interval: Interval,
+    baseline: tuple[float, str],
 ) -> str:
     was, release = baseline
     if comparison.delta is None:
@@ -310,8 +382,11 @@ def _against_baseline(
         least, most = (v - was for v in interval)
         beside = said(comparison.delta)[1:]
         moved = ("at least " if least != most else "") + delta(least, unit, beside=beside)
-    allowed = _allowed(comparison, unit)
-    return f"{moved} against {release} ({quantity(was, unit)}), {allowed}"
+    text = f"{moved} against {release} ({quantity(was, unit)}), {_allowed(comparison, unit)}"
+    plainly = compare_change(comparison, interval, was)
+    if outcome is Outcome.HELD and plainly is Outcome.BROKEN:
+        text += ", which chance explains" if comparison.floor is None else ", which is no harm"
+    return text
 
 
 def _change_text(interval: Interval, was: float, beside: Sequence[float] = ()) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from ..resources import conditions
 from ..resources.base import ObjectMeta
 from ..resources.release import BaselineObjective, ReleaseSpec, ReleaseStatus
+from .compared import spread
 from .noticing import Known
 from .planning import indicator_hash
 
@@ -16,6 +17,8 @@ def remember(metadata: ObjectMeta, spec: ReleaseSpec, status: ReleaseStatus) -> 
         results = status.judgement.results
     elif status.measured:
         results = status.measured
+    window = status.judgement.window if status.judgement else None
+    seconds = ((window.to - window.from_) if window else spec.plan.analysis.window).total_seconds()
     indicators = {o.name: o.indicator for o in spec.plan.objectives}
     promotable = conditions.find(status.conditions, "Promotable")
     return Known(
@@ -39,9 +42,23 @@ def remember(metadata: ObjectMeta, spec: ReleaseSpec, status: ReleaseStatus) -> 
                 name=r.name,
                 value=r.value,
                 samples=r.samples,
+                seconds=seconds,
+                spread=spread(numbers := _numbers(spec, status, r.name)),
+                looks=numbers,
                 indicator_hash=indicator_hash(indicators[r.name]),
             )
             for r in results
             if r.value is not None and r.name in indicators
         ),
     )
+
+
+def _numbers(spec: ReleaseSpec, status: ReleaseStatus, name: str) -> list[float | None]:
+    """An objective's values look by look, over the window as far as the status still holds it."""
+    names = [o.name for o in spec.plan.objectives]
+    if name not in names or status.window_from is None:
+        return []
+    index = names.index(name)
+    return [
+        x.values[index] for x in status.looks if x.at > status.window_from and index < len(x.values)
+    ]

@@ -7,25 +7,29 @@ every look of the window.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
-from ..judge.objectives import Baseline, Evidence, judge_objective, measure
-from ..judge.samples import Missing, Sample, pool
-from ..judge.verdicts import conclude
+from ..judge.objectives import Evidence, glance, judge_objective, tested
+from ..judge.samples import Buckets, Counts, Missing, Sample
+from ..judge.verdicts import Scoring, certain, conclude, counting
 from ..queries.describe import describe
 from ..queries.questions import Question
 from ..resources.base import format_duration
 from ..resources.judgement import Judgement, ObjectiveResult, Window
-from ..resources.release import BaselineEntry, Look, PlannedObjective, ReleaseStatus
+from ..resources.release import Look, PlannedObjective, ReleaseStatus
+from . import compared as compares
 from . import grid, signals
-from .planning import indicator_hash
+from .compared import Compared
 from .pods import counted
 from .situation import RETRY_AFTER, Answer, Situation
 
 MAX_LOOKS = 40
 """How many looks the status shows."""
+ROLLOUT_SHARE = 0.1
+"""The part of the false alarms that is kept for the looks during the rollout, where there are any."""
 LETTERS = {"Pass": "P", "Warn": "W", "Fail": "F"}
 
 
@@ -59,35 +63,70 @@ def judge(s: Situation, status: ReleaseStatus) -> Looking:
         return _late(s, found, [])
     analysis = s.spec.plan.analysis
     first = status.cohorts[0].from_
-    baselines = _baselines(s, found)
     end = window_end(s, status)
-    # While no window is known only the last looks that can be asked matter, not the last ones at all.
+    # While no window is known only the looks that can be asked matter, not the last ones at all.
     until = s.now - _delay(s) if end is None else min(s.now, end)
-    ends = list(grid.ends(first, until, analysis.interval))
-    if status.window_from is not None:
-        early = [e for e in ends if e <= status.window_from]
-        ends = early[-analysis.fail_after :] + ends[len(early) :]
-    else:
-        ends = ends[-analysis.fail_after :]
+    ends = _needed(s, status, list(grid.ends(first, until, analysis.interval)))
     following = (ends[-1] if ends else first) + analysis.interval
     if end is None or following <= end:
         found.due.append(following + _delay(s))
-    samples = {e: _look(s, found, e) for e in ends}
-    if baselines is None:
+    rows = {e: _look(s, found, e) for e in ends}
+    compared = compares.baselines(s, found, _rates(s, rows))
+    if compared.waiting:
         return _late(s, found, ends)
-    complete = _record(s, found, samples, baselines)
-    early_verdict = _early(s, found, samples, baselines)
-    if early_verdict is not None:
-        found.judgement = early_verdict
+    complete = _record(s, found, rows, compared)
+    early = _early(s, found, rows, compared)
+    if early is not None:
+        found.judgement = early
     elif end is not None and complete and ends and ends[-1] == end:
-        found.judgement = _final(s, found, samples, baselines, s.now)
+        _end(s, found, rows, compared)
     return found if found.judgement is not None else _late(s, found, ends)
+
+
+def _rates(s: Situation, rows: Rows) -> dict[str, float]:
+    """Each objective's requests a second, over the looks that were answered."""
+    rates = {}
+    for i, objective in enumerate(s.spec.plan.objectives):
+        counts = [x.total for r in rows.values() if isinstance(x := r.samples[i], Counts | Buckets)]
+        if counts:
+            rates[objective.name] = sum(counts) / (len(counts) * _interval(s).total_seconds())
+    return rates
+
+
+def _needed(s: Situation, status: ReleaseStatus, ends: list[datetime]) -> list[datetime]:
+    """The looks that still decide: the whole window's; before it, the rollout's first and last ones."""
+    analysis = s.spec.plan.analysis
+    if status.window_from is not None:
+        early = [e for e in ends if e <= status.window_from]
+        return early[-analysis.fail_after :] + ends[len(early) :]
+    first = planned_looks(s)
+    if len(ends) <= first + analysis.fail_after:
+        return ends
+    # A test over the rollout has as many looks as the window; later only looks in a row count.
+    return ends[:first] + ends[-analysis.fail_after :]
+
+
+def planned_looks(s: Situation) -> int:
+    """How many looks the window has."""
+    analysis = s.spec.plan.analysis
+    return max(1, math.ceil(analysis.window / analysis.interval - 1e-9))
+
+
+def _longest(s: Situation) -> int:
+    """How many looks it may have in all where it may be extended, else 0."""
+    analysis = s.spec.plan.analysis
+    if analysis.max_window is None:
+        return 0
+    longest = math.ceil(analysis.max_window / analysis.interval - 1e-9)
+    return longest if longest > planned_looks(s) else 0
 
 
 def window_end(s: Situation, status: ReleaseStatus) -> datetime | None:
     """When the window is over: the first grid point at or after its length."""
     if status.window_from is None:
         return None
+    if status.extended_to is not None:
+        return status.extended_to
     return grid.ceil(
         status.window_from + s.spec.plan.analysis.window, s.spec.plan.analysis.interval
     )
@@ -95,17 +134,54 @@ def window_end(s: Situation, status: ReleaseStatus) -> datetime | None:
 
 def deadline(s: Situation, status: ReleaseStatus) -> datetime | None:
     """When the verdict must be there, once the rollout is complete."""
-    completed = status.rollout.completed_at
-    return None if completed is None else completed + s.spec.plan.analysis.deadline
+    completed, analysis = status.rollout.completed_at, s.spec.plan.analysis
+    if completed is None:
+        return None
+    limit = completed + analysis.deadline
+    if status.extended_to is not None:
+        limit = max(limit, status.extended_to + _delay(s) + 2 * analysis.interval)
+    return limit
 
 
 def _delay(s: Situation) -> timedelta:
     return max((s.delay(o) for o in s.spec.plan.objectives), default=timedelta(0))
 
 
-def _look(s: Situation, found: Looking, end: datetime) -> list[Sample | None]:
+@dataclass
+class Row:
+    """One look of all objectives."""
+
+    samples: list[Sample | None]
+    """In the plan's order; None while awaited."""
+    beside: list[dict[str, Sample | None]]
+    """The baselines of the same minutes, by source."""
+
+    @property
+    def complete(self) -> bool:
+        """Whether all has been answered, and nobody failed to."""
+        given = [*self.samples, *(x for found in self.beside for x in found.values())]
+        return not any(
+            x is None or (isinstance(x, Missing) and x.reason == "ProviderError") for x in given
+        )
+
+    @property
+    def answered(self) -> bool:
+        """Whether nothing is awaited."""
+        return not any(
+            x is None for x in (*self.samples, *(x for b in self.beside for x in b.values()))
+        )
+
+
+Rows = dict[datetime, Row]
+
+
+def _look(s: Situation, found: Looking, end: datetime) -> Row:
     """Each objective's sample over the look that ends there; None while it is awaited."""
-    return [_sample(s, found, objective, end) for objective in s.spec.plan.objectives]
+    objectives = s.spec.plan.objectives
+    return Row(
+        [_sample(s, found, objective, end) for objective in objectives],
+        [compares.beside(s, found, objective, end) for objective in objectives],
+    )
 
 
 def _sample(
@@ -127,107 +203,33 @@ def _sample(
     return None if answer is None else answer.sample
 
 
-def _baselines(s: Situation, found: Looking) -> dict[str, Baseline] | None:
-    """Each objective's baseline; None while one is still to be measured."""
-    known = {b.name: b for b in found.status.baseline}
-    waiting = False
-    entries: list[BaselineEntry] = []
-    for objective in s.spec.plan.objectives:
-        entry = known.get(objective.name)
-        if entry is None:
-            entry, awaited = _find_baseline(s, found, objective)
-            waiting |= awaited
-        if entry is not None:
-            entries.append(entry)
-    if entries != found.status.baseline:
-        found.status = found.status.model_copy(update={"baseline": entries})
-    if waiting:
-        return None
-    return {e.name: Baseline(e.source, e.release, e.value, e.samples) for e in entries}
-
-
-def _find_baseline(
-    s: Situation, found: Looking, objective: PlannedObjective
-) -> tuple[BaselineEntry | None, bool]:
-    """(the first baseline in the plan's order that has a value, whether one is still awaited)."""
-    compared = any(b.change for b in (*objective.pass_, *objective.warn))
-    what = indicator_hash(objective.indicator)
-    for planned in s.spec.plan.baselines:
-        if planned.source == "LastPromotable":
-            value = next(
-                (
-                    v
-                    for v in planned.values
-                    if v.name == objective.name and v.indicator_hash == what
-                ),
-                None,
-            )
-            if value is not None:
-                return (
-                    BaselineEntry(
-                        name=objective.name,
-                        source=planned.source,
-                        release=planned.release,
-                        value=value.value,
-                        samples=value.samples,
-                    ),
-                    False,
-                )
-        elif compared and objective.provider is not None and planned.from_ and planned.to:
-            if objective.indicator.attribution != "Pod":
-                continue  # one series speaks for old and new pods alike
-            question = s.question(
-                objective, planned.to, planned.to - planned.from_, pod_pattern=planned.pod_pattern
-            )
-            answer = found.want(s, question, planned.to + s.delay(objective))
-            if answer is None or answer.trouble:
-                return None, True
-            measured = measure(objective.indicator, answer.sample)
-            if not isinstance(measured, Missing) and measured.value is not None:
-                return (
-                    BaselineEntry(
-                        name=objective.name,
-                        source=planned.source,
-                        release=planned.release,
-                        value=measured.value,
-                        samples=measured.samples,
-                    ),
-                    False,
-                )
-    return None, False
-
-
-def _record(
-    s: Situation,
-    found: Looking,
-    samples: dict[datetime, list[Sample | None]],
-    baselines: dict[str, Baseline],
-) -> bool:
+def _record(s: Situation, found: Looking, rows: Rows, compared: Compared) -> bool:
     """Write the looks that are answered in full; whether all that were due are."""
     recorded = list(found.status.looks)
     last = recorded[-1].at if recorded else None
     complete = True
-    for end, row in samples.items():
-        if any(x is None or (isinstance(x, Missing) and x.reason == "ProviderError") for x in row):
+    for end, row in rows.items():
+        if not row.complete:
             complete = False
         elif complete and (last is None or end > last):
-            results = [
-                judge_objective(
-                    o, _evidence(s, o, [x], 1, end - _interval(s), end), baselines.get(o.name)
-                )
-                for o, x in zip(s.spec.plan.objectives, row, strict=True)
-                if x is not None
-            ]
-            recorded.append(
-                Look(
-                    at=end,
-                    values=[_short(r.value) for r in results],
-                    results="".join(LETTERS.get(r.result, "U") for r in results),
-                )
-            )
+            recorded.append(_glanced(s, end, row, compared))
     if recorded != found.status.looks:
         found.status = found.status.model_copy(update={"looks": recorded[-MAX_LOOKS:]})
     return complete
+
+
+def _glanced(s: Situation, end: datetime, row: Row, compared: Compared) -> Look:
+    """One look alone, by the plain values: for people, and for looks in a row."""
+    values: list[float | None] = []
+    letters = ""
+    for i, objective in enumerate(s.spec.plan.objectives):
+        sample = row.samples[i]
+        assert sample is not None
+        given = compared.of(objective, compares.gathered([row.beside[i]]))
+        result, value = glance(objective, sample, given)
+        values.append(_short(value))
+        letters += LETTERS.get(result, "U")
+    return Look(at=end, values=values, results=letters)
 
 
 def _short(value: float | None) -> float | None:
@@ -238,112 +240,179 @@ def _interval(s: Situation) -> timedelta:
     return s.spec.plan.analysis.interval
 
 
-def _fails_early(s: Situation, status: ReleaseStatus) -> bool:
-    """Whether some objective failed in each of the last ``failAfter`` neighbouring looks."""
+def _failed_in_a_row(s: Situation, status: ReleaseStatus) -> set[str]:
+    """Objectives without a test of their own that failed in each of the last ``failAfter`` looks."""
     count = s.spec.plan.analysis.fail_after
     looks = status.looks[-count:]
     if len(looks) < count or looks[-1].at - looks[0].at != (count - 1) * _interval(s):
-        return False
-    return any(
-        all(look.results[i] == "F" for look in looks) for i in range(len(s.spec.plan.objectives))
-    )
+        return set()
+    return {
+        o.name
+        for i, o in enumerate(s.spec.plan.objectives)
+        if not tested(o)
+        and o.mann_whitney is None
+        and all(look.results[i] == "F" for look in looks)
+    }
 
 
-def _evidence(
-    s: Situation,
-    objective: PlannedObjective,
-    samples: Sequence[Sample],
-    looks: int,
-    begin: datetime,
-    end: datetime,
-    *,
-    final: bool = False,
-    query: Question | None = None,
-) -> Evidence:
-    provider = "kubernetes"
-    if objective.provider is not None:
-        planned = s.spec.plan.providers[objective.provider]
-        provider = f"{planned.namespace}/{planned.name}"
-    return Evidence(
-        sample=pool(samples),
-        looks=looks,
-        answered=sum(not isinstance(x, Missing) for x in samples),
-        window=Window(from_=begin, to=end),
-        release=s.name,
-        provider=provider,
-        query=describe(query) if query is not None else None,
-        final=final,
-    )
-
-
-def _early(
-    s: Situation,
-    found: Looking,
-    samples: dict[datetime, list[Sample | None]],
-    baselines: dict[str, Baseline],
-) -> Judgement | None:
-    """The judgement over the looks in a row that failed, if they did."""
-    if not _fails_early(s, found.status):
+def _early(s: Situation, found: Looking, rows: Rows, compared: Compared) -> Judgement | None:
+    """The judgement before the window's end, if what failed already decides."""
+    status, objectives = found.status, s.spec.plan.objectives
+    if not status.looks or not rows:
         return None
-    looks = found.status.looks[-s.spec.plan.analysis.fail_after :]
-    since, until = looks[0].at - _interval(s), looks[-1].at
-    rows = [row for end, row in samples.items() if since < end <= until]
-    if len(rows) < len(looks) or any(x is None for row in rows for x in row):
+    window_from = status.window_from
+    # The looks of this phase: those of the window, or of the rollout as long as there is none.
+    phase = {e: row for e, row in rows.items() if window_from is None or e > window_from}
+    if window_from is None:
+        phase = dict(list(phase.items())[: planned_looks(s)])
+    failed = {
+        o.name
+        for i, o in enumerate(objectives)
+        if tested(o)
+        and phase
+        and all(r.answered for r in phase.values())
+        and _over(s, found, compared, i, phase, final=False).result == "Fail"
+    }
+    in_a_row = _failed_in_a_row(s, status)
+    if not failed and not in_a_row:
+        return None
+    looks = status.looks[-s.spec.plan.analysis.fail_after :]
+    since = looks[0].at - _interval(s)
+    last = {e: row for e, row in rows.items() if since < e <= looks[-1].at}
+    if not all(row.answered for row in last.values()) or (in_a_row and len(last) < len(looks)):
         return None  # after a restart: they are being asked again
-    judgement = _conclude(s, found, rows, baselines, since, until, {})
+    results = [
+        _over(
+            s,
+            found,
+            compared,
+            i,
+            last if o.name in in_a_row else phase or last,
+            final=o.name in in_a_row,
+        )
+        for i, o in enumerate(objectives)
+    ]
+    if not certain(results, _scoring(s)):
+        return None
+    begin = since if not failed else min(phase) - _interval(s)
+    window = Window(from_=begin, to=looks[-1].at)
+    judgement = conclude(results, window=window, basis=s.spec.plan.basis, scoring=_scoring(s))
     return judgement if judgement.verdict == "NotPromotable" else None
 
 
-def _final(
-    s: Situation,
-    found: Looking,
-    samples: dict[datetime, list[Sample | None]],
-    baselines: dict[str, Baseline],
-    now: datetime,
-) -> Judgement | None:
-    """The judgement over the whole window; None while a query over all of it is awaited."""
-    begin, end = found.status.window_from, window_end(s, found.status)
+def _end(s: Situation, found: Looking, rows: Rows, compared: Compared) -> None:
+    """The judgement over the whole window, or its extension where there was too little traffic."""
+    status = found.status
+    begin, end = status.window_from, window_end(s, status)
     assert begin is not None
     assert end is not None
     whole: dict[str, Sample] = {}
     for objective in s.spec.plan.objectives:
         if objective.indicator.query:
-            question = s.question(objective, end, end - begin, pods=counted(found.status, end))
+            question = s.question(objective, end, end - begin, pods=counted(status, end))
             answer = found.want(s, question, end + s.delay(objective))
-            if answer is None or (answer.trouble and now < (deadline(s, found.status) or now)):
-                return None
+            if answer is None or (answer.trouble and s.now < (deadline(s, status) or s.now)):
+                return
             whole[objective.name] = answer.sample
-    rows = [row for e, row in samples.items() if e > begin]
-    return _conclude(s, found, rows, baselines, begin, end, whole)
+    window = {e: row for e, row in rows.items() if e > begin}
+    judgement = _conclude(s, found, window, compared, begin, end, whole)
+    further = _further(s, judgement, begin, end)
+    if further is None:
+        found.judgement = judgement
+    else:
+        found.status = status.model_copy(update={"extended_to": further})
+        found.due.append(end + _interval(s) + _delay(s))
+
+
+def _further(s: Situation, judgement: Judgement, begin: datetime, end: datetime) -> datetime | None:
+    """To when the window is extended, if more traffic is all that a verdict wants.
+
+    By the requests that came and those that are needed, never by how many of them were bad.
+    """
+    longest = _longest(s)
+    limit = begin + longest * _interval(s)
+    if judgement.verdict != "Inconclusive" or not longest or end >= limit:
+        return None
+    open_ = [r for r in counting(judgement.results) if r.result not in ("Pass", "Warn", "Fail")]
+    if not open_ or any(r.reason != "InsufficientTraffic" for r in open_):
+        return None
+    wanted = 1.0
+    for result in open_:
+        needed = result.statistic.needed if result.statistic else None
+        if not needed or not result.samples:
+            return limit
+        wanted = max(wanted, needed / result.samples)
+    at = begin + wanted * (end - begin)
+    return min(limit, max(grid.ceil(at, _interval(s)), end + _interval(s)))
+
+
+def _scoring(s: Situation) -> Scoring:
+    plan = s.spec.plan
+    return Scoring(plan.score, plan.on_warning, plan.mode)
+
+
+def _over(
+    s: Situation,
+    found: Looking,
+    compared: Compared,
+    index: int,
+    rows: Rows,
+    *,
+    final: bool,
+    whole: Sample | None = None,
+    window: Window | None = None,
+) -> ObjectiveResult:
+    """One objective's result over these looks."""
+    objective, status = s.spec.plan.objectives[index], found.status
+    looks = tuple(x for row in rows.values() if (x := row.samples[index]) is not None)
+    if window is None:
+        window = Window(from_=min(rows) - _interval(s), to=max(rows))
+    if objective.indicator.kubernetes:
+        looks = looks[-1:]  # accumulated already
+    provider, question = "kubernetes", None
+    if objective.provider is not None:
+        planned = s.spec.plan.providers[objective.provider]
+        provider = f"{planned.namespace}/{planned.name}"
+        question = s.question(
+            objective, window.to, window.to - window.from_, pods=counted(status, window.to)
+        )
+    window_from = status.window_from
+    rolling = window_from is None
+    early = (
+        bool(status.cohorts) and window_from is not None and status.cohorts[0].from_ < window_from
+    )
+    evidence = Evidence(
+        looks=looks,
+        planned=planned_looks(s),
+        window=window,
+        release=s.name,
+        provider=provider,
+        query=describe(question) if question is not None else None,
+        final=final,
+        whole=whole,
+        extended=0 if rolling else _longest(s),
+        noise=s.noise.get(objective.name),
+        share=ROLLOUT_SHARE if rolling else 1 - ROLLOUT_SHARE if early else 1.0,
+    )
+    given = compared.of(objective, compares.gathered([row.beside[index] for row in rows.values()]))
+    return judge_objective(objective, evidence, given, compares.terms(s, objective))
 
 
 def _conclude(
     s: Situation,
     found: Looking,
-    rows: Sequence[Sequence[Sample | None]],
-    baselines: dict[str, Baseline],
+    rows: Rows,
+    compared: Compared,
     begin: datetime,
     end: datetime,
     whole: dict[str, Sample],
 ) -> Judgement:
-    results: list[ObjectiveResult] = []
-    for i, objective in enumerate(s.spec.plan.objectives):
-        given = [x for row in rows if (x := row[i]) is not None]
-        if objective.indicator.kubernetes:
-            given = given[-1:]  # accumulated already
-        elif objective.name in whole and not isinstance(pool(given), Missing):
-            answer = whole[objective.name]
-            # No look stands for the whole window: without its own answer there is no value.
-            given = [answer] if isinstance(answer, Missing) else [*given, answer]
-        question = None
-        if objective.provider is not None:
-            question = s.question(objective, end, end - begin, pods=counted(found.status, end))
-        evidence = _evidence(
-            s, objective, given, max(len(given), 1), begin, end, final=True, query=question
-        )
-        results.append(judge_objective(objective, evidence, baselines.get(objective.name)))
     window = Window(from_=begin, to=end)
-    return conclude(results, window=window, basis=s.spec.plan.basis)
+    results = [
+        _over(s, found, compared, i, rows, final=True, whole=whole.get(o.name), window=window)
+        for i, o in enumerate(s.spec.plan.objectives)
+    ]
+    return conclude(results, window=window, basis=s.spec.plan.basis, scoring=_scoring(s))
 
 
 def _late(s: Situation, found: Looking, ends: Sequence[datetime]) -> Looking:
@@ -366,18 +435,18 @@ def late_judgement(
 ) -> Judgement:
     """What is known when time is up; what is awaited counts as the provider's failure."""
     probe = Looking(found.status)
-    rows: list[list[Sample | None]] = []
+    objectives = s.spec.plan.objectives
+    rows: Rows = {}
     for e in ends:
         if e > begin and e + _delay(s) <= s.now:
-            rows.append([x if x is not None else _unanswered() for x in _look(s, probe, e)])
-    baselines = _baselines(s, probe) or {}
+            row = _look(s, probe, e)
+            rows[e] = Row([x if x is not None else _unanswered() for x in row.samples], row.beside)
+    compared = compares.baselines(s, probe)
     if not rows:
         none = Missing("NoData", "there was no look of the window before the deadline")
-        rows = [[none for _ in s.spec.plan.objectives]]
-    whole: dict[str, Sample] = {
-        o.name: _unanswered() for o in s.spec.plan.objectives if o.indicator.query
-    }
-    judgement = _conclude(s, found, rows, baselines, begin, end, whole)
+        rows = {end: Row([none for _ in objectives], [{} for _ in objectives])}
+    whole: dict[str, Sample] = {o.name: _unanswered() for o in objectives if o.indicator.query}
+    judgement = _conclude(s, found, rows, compared, begin, end, whole)
     if judgement.verdict == "Promotable":
         judgement = judgement.model_copy(update={"verdict": "Inconclusive"})
     if judgement.verdict == "Inconclusive":

@@ -72,16 +72,15 @@ def _measure(
         planned = s.spec.plan.providers[objective.provider]
         provider = f"{planned.namespace}/{planned.name}"
     evidence = Evidence(
-        sample=sample,
-        looks=1,
-        answered=int(not isinstance(sample, Missing)),
+        looks=(sample,),
+        planned=1,
         window=Window(from_=begin, to=end),
         release=s.name,
         provider=provider,
         query=query,
         final=True,
     )
-    result = judge_objective(objective, evidence, None)
-    if result.result in ("Pass", "Warn", "Fail", "NotJudged"):
+    result = judge_objective(objective, evidence)
+    if result.result in ("Pass", "Warn", "Fail", "NotJudged") and result.value is not None:
         result = result.model_copy(update={"result": "NotJudged", "reason": "Measured"})
     return result

@@ -131,7 +131,7 @@ def resolve(
         mode=policy.spec.mode,
         score=policy.spec.score,
         on_warning=policy.spec.on_warning,
-        baselines=list(baselines),
+        baselines=[_slim(b, objectives) for b in baselines],
     )
     size = len(plan.model_dump_json(by_alias=True, exclude_none=True))
     if size > MAX_PLAN_BYTES:
@@ -141,6 +141,17 @@ def resolve(
             "objectives or shorter queries",
         )
     return plan
+
+
+def _slim(baseline: PlannedBaseline, objectives: Sequence[PlannedObjective]) -> PlannedBaseline:
+    """Without values of other objectives, and with values look by look only where ranks want them."""
+    known = {o.name: o for o in objectives}
+    values = [
+        v if known[v.name].mann_whitney is not None else v.model_copy(update={"looks": []})
+        for v in baseline.values
+        if v.name in known
+    ]
+    return baseline.model_copy(update={"values": values})
 
 
 def _analysis(

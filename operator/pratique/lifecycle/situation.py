@@ -5,11 +5,15 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from typing import TYPE_CHECKING
 
 from ..judge.samples import Missing, Sample
 from ..queries.questions import Provider, Question, Scope
 from ..resources.release import PlannedObjective, ReleaseSpec, ReleaseStatus
 from .view import View
+
+if TYPE_CHECKING:
+    from ..judge.statistics.laws import Noise
 
 RETRY_AFTER = timedelta(seconds=5)
 """How long after a provider's failure the same question is asked again."""
@@ -46,6 +50,8 @@ class Situation:
     now: datetime
     answers: Mapping[Question, Answer] = field(default_factory=dict)
     superseded_by: str | None = None
+    noise: Mapping[str, Noise] = field(default_factory=dict)
+    """How each objective's rate wanders by itself, where a history was read."""
 
     def question(
         self,
@@ -55,12 +61,16 @@ class Situation:
         *,
         pods: tuple[str, ...] = (),
         pod_pattern: str | None = None,
+        workload: str | None = None,
     ) -> Question:
-        """The objective's indicator over (end − span, end], of these pods where it is told by pod."""
+        """The objective's indicator over (end − span, end], of these pods where it is told by pod.
+
+        ``workload`` names another one beside it, with which it is compared.
+        """
         assert objective.provider is not None
         planned = self.spec.plan.providers[objective.provider]
         by_pod = objective.indicator.attribution == "Pod"
-        workload = self.spec.workload
+        kind, name = self.spec.workload.kind, workload or self.spec.workload.name
         before = next((b.pod_pattern for b in self.spec.plan.baselines if b.pod_pattern), None)
         return Question(
             indicator=objective.indicator,
@@ -72,10 +82,10 @@ class Situation:
             ),
             scope=Scope(
                 namespace=self.namespace,
-                kind=workload.kind,
-                workload=workload.name,
+                kind=kind,
+                workload=name,
                 release=self.name if objective.indicator.query else "",
-                version=self.spec.version or "",
+                version=(self.spec.version or "") if workload is None else "",
                 pods=pods if by_pod else (),
                 pod_pattern=pod_pattern if by_pod else None,
                 baseline_pattern=before if objective.indicator.query else None,

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Mapping, Sequence
 
-from ..judge.samples import Buckets, Counts, Missing, Sample, Value
+from ..judge.samples import Buckets, Counts, Missing, MissingReason, Sample, Value
 from .needs import Values
 from .questions import Question
 from .vectors import Row, Vector
@@ -128,7 +128,8 @@ def _sum(counts: Iterable[float]) -> int | float:
 
 
 def _not_a_number(what: str, number: float) -> Missing:
-    return Missing("NotANumber", f"{what} gave {number}: a division by zero, or a broken exporter?")
+    reason: MissingReason = "NotANumber" if math.isnan(number) else "Infinite"
+    return Missing(reason, f"{what} gave {number}: a division by zero, or a broken exporter?")
 
 
 def _differing(rows: Sequence[Row]) -> str:

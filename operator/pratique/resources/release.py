@@ -120,6 +120,11 @@ class BaselineObjective(Model):
     """Over how long, which gives the rate of requests."""
     spread: Spread | None = None
     """How its looks' values lay, for tests on values."""
+    looks: Annotated[
+        list[float | None],
+        Field(max_length=60, json_schema_extra={"x-kubernetes-list-type": "atomic"}),
+    ] = []
+    """Its looks' values, where the objective is judged by ranks."""
     indicator_hash: Annotated[str, StringConstraints(max_length=16)] | None = None
     """What was measured; a baseline of another indicator is none. Fixed values have none."""
 
@@ -341,6 +346,8 @@ class ReleaseStatus(Model):
     """The pods judged, by the moment from which they count."""
     window_from: Time | None = None
     """The begin of the window; latched once the rollout is complete and warm."""
+    extended_to: Time | None = None
+    """Where the window was extended, as there was too little traffic: to when."""
     signals: Signals | None = None
     """Kubernetes' own signals."""
     looks: Annotated[
@@ -350,7 +357,7 @@ class ReleaseStatus(Model):
     baseline: Annotated[
         list[BaselineEntry], Field(max_length=64, json_schema_extra=keyed_list())
     ] = []
-    """The baseline that was found for each objective."""
+    """What was measured before the rollout, once for each objective that is compared."""
     judgement: Judgement | None = None
     """The judgement; before completion the figures so far."""
     measured: Annotated[
@@ -368,6 +375,8 @@ class BaselineEntry(BaselineValue):
 
     name: Annotated[str, StringConstraints(max_length=253)]
     """The objective's name."""
+    seconds: float | None = None
+    """Over how long it was measured."""
 
 
 class Release(Model):

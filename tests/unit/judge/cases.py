@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -10,6 +11,7 @@ from pratique.judge.objectives import Baseline, Evidence
 from pratique.judge.samples import Buckets, Counts, Missing, Sample, Value
 from pratique.resources.judgement import Window
 from pratique.resources.release import PlannedObjective
+from pratique.resources.sensitivity import Sensitivity
 
 HISTOGRAM = "http_request_duration_seconds"
 INDICATORS: dict[str, dict[str, Any]] = {
@@ -46,6 +48,7 @@ def objective(
     *,
     min_requests: int = 20,
     name: str = "objective",
+    evidence: str = "Point",
 ) -> PlannedObjective:
     return PlannedObjective.model_validate(
         {
@@ -55,6 +58,7 @@ def objective(
             "pass": pass_,
             "warn": warn or [],
             "minRequests": min_requests,
+            "evidence": evidence,
         }
     )
 
@@ -76,7 +80,9 @@ def evidence(
         "final": True,
         **more,
     }
-    return Evidence(sample=sample, looks=looks, answered=answered, window=window(seconds), **given)
+    gap = Missing("NoData", "nothing came")
+    each = tuple(sample if i < answered else gap for i in range(looks))
+    return Evidence(looks=each, planned=looks, whole=sample, window=window(seconds), **given)
 
 
 def baseline(value: float, samples: int | None = 1000, release: str = "checkout-1") -> Baseline:
@@ -95,14 +101,17 @@ def read_sample(row: dict[str, Any]) -> Sample:
     return Value(float(row["value"]))
 
 
-def read_case(row: dict[str, Any]) -> tuple[PlannedObjective, Evidence, Baseline | None]:
+def read_case(row: dict[str, Any]) -> tuple[PlannedObjective, Evidence, list[Baseline]]:
     """A row of a table; columns it does not know are an error of the table."""
     known = {
         *("name", "indicator", "pass", "warn", "minRequests", "counts", "buckets", "value"),
         *("missing", "says", "baseline", "baselineSamples", "looks", "answered", "seconds"),
         *("final", "expect", "change", "says"),
+        *("each", "beside", "planned", "extended", "sensitivity", "baselineSeconds"),
     }
     assert set(row) <= known, f"unknown columns {set(row) - known}"
+    if "each" in row:
+        return _look_by_look(row)
     given = row.get("baseline")
     return (
         objective(
@@ -118,7 +127,47 @@ def read_case(row: dict[str, Any]) -> tuple[PlannedObjective, Evidence, Baseline
             seconds=row.get("seconds", 600),
             final=row.get("final", True),
         ),
-        None if given is None else baseline(float(given), row.get("baselineSamples", 1000)),
+        [] if given is None else [baseline(float(given), row.get("baselineSamples", 1000))],
+    )
+
+
+def _look_by_look(row: dict[str, Any]) -> tuple[PlannedObjective, Evidence, list[Baseline]]:
+    """``each``: what each look gave, judged conclusively; ``beside``: a baseline of the same minutes."""
+    plan = objective(
+        row["indicator"], row.get("pass", []), row.get("warn"), evidence="Conclusive"
+    ).model_copy(
+        update={"sensitivity": Sensitivity.model_validate(row["sensitivity"])}
+        if "sensitivity" in row
+        else {}
+    )
+    looks = _samples(row["each"])
+    seen = replace(
+        evidence(looks[0], seconds=row.get("seconds", 60 * len(looks))),
+        looks=looks,
+        whole=None,
+        planned=row.get("planned", len(looks)),
+        extended=row.get("extended", 0),
+        final=row.get("final", True),
+    )
+    baselines = []
+    if "beside" in row:
+        baselines.append(Baseline("OldPods", "checkout-1", math.nan, looks=_samples(row["beside"])))
+    if "baseline" in row:
+        given = baseline(float(row["baseline"]), row.get("baselineSamples", 1000))
+        baselines.append(replace(given, seconds=row.get("baselineSeconds")))
+    return plan, seen, baselines
+
+
+def _samples(each: list[Any]) -> tuple[Sample, ...]:
+    return tuple(
+        Missing("NoData", "nothing came")
+        if x is None
+        else Counts(*x)
+        if isinstance(x, list)
+        else read_sample(x)
+        if isinstance(x, dict)
+        else Value(float(x))
+        for x in each
     )
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -13,13 +14,22 @@ from hypothesis import strategies as st
 from pratique.judge.fit import fit, size
 from pratique.judge.objectives import Baseline, Evidence, judge_objective, measure
 from pratique.judge.samples import Buckets, Counts, Missing, Sample, Value, pool
+from pratique.judge.statistics.laws import Noise
 from pratique.judge.verdicts import conclude
 from pratique.resources.judgement import Judgement
 from pratique.resources.release import PlannedObjective
 from unit.judge.cases import INDICATORS, baseline, evidence, objective, window
 
 REASONS = (
-    *("NoData", "NotANumber", "SeveralSeries", "ProviderError", "QueryRejected"),
+    *(
+        "NoData",
+        "NotANumber",
+        "Infinite",
+        "StaleSeries",
+        "SeveralSeries",
+        "ProviderError",
+        "QueryRejected",
+    ),
     *("NegativeValue", "MismatchedBuckets", "PartExceedsTotal", "UnexpectedSample"),
 )
 finite = st.floats(allow_nan=False, allow_infinity=False)
@@ -88,7 +98,7 @@ def plans(draw: st.DrawFn, name: str = "objective") -> PlannedObjective:
     )
 
 
-baselines: st.SearchStrategy[Baseline | None] = st.none() | st.builds(
+baselines: st.SearchStrategy[list[Baseline]] = st.none() | st.builds(
     Baseline,
     st.text(max_size=40),
     st.text(max_size=300),
@@ -98,7 +108,7 @@ baselines: st.SearchStrategy[Baseline | None] = st.none() | st.builds(
 
 
 @st.composite
-def cases(draw: st.DrawFn) -> tuple[PlannedObjective, Evidence, Baseline | None]:
+def cases(draw: st.DrawFn) -> tuple[PlannedObjective, Evidence, list[Baseline]]:
     """Mostly what an indicator really gives, so that every result comes up; also anything else."""
     plan = draw(plans())
     fitting: st.SearchStrategy[Sample] = st.builds(Value, finite | st.floats(0, 1))
@@ -107,6 +117,8 @@ def cases(draw: st.DrawFn) -> tuple[PlannedObjective, Evidence, Baseline | None]
     elif plan.indicator.latency:
         fitting = honest_buckets()
     odd = draw(st.integers(0, 9))
+    if odd < 4:
+        return _look_by_look(draw, plan, fitting)
     looks = draw(st.integers(0 if odd == 9 else 1, 12))
     seen = evidence(
         draw(samples if odd == 8 else fitting),
@@ -114,13 +126,35 @@ def cases(draw: st.DrawFn) -> tuple[PlannedObjective, Evidence, Baseline | None]
         answered=draw(st.integers(0, looks)) if odd == 9 else looks,
         final=draw(st.booleans()),
     )
-    return plan, seen, draw(baselines)
+    return plan, seen, [b for b in [draw(baselines)] if b is not None]
+
+
+def _look_by_look(
+    draw: st.DrawFn, plan: PlannedObjective, fitting: st.SearchStrategy[Sample]
+) -> tuple[PlannedObjective, Evidence, list[Baseline]]:
+    """Judged conclusively: samples look by look, gaps, baselines before and of the same minutes."""
+    plan = plan.model_copy(update={"evidence": "Conclusive"})
+    gap = st.just(Missing("NoData", "nothing came"))
+    looks = draw(st.lists(fitting | fitting | fitting | gap | samples, min_size=1, max_size=6))
+    seen = replace(
+        evidence(looks[0], final=draw(st.booleans())),
+        looks=tuple(looks),
+        whole=None,
+        planned=draw(st.integers(1, 12)),
+        extended=draw(st.sampled_from([0, 0, 24])),
+        noise=draw(st.sampled_from([None, Noise(0.4, 0.9, True)])),
+    )
+    given = [b for b in [draw(baselines)] if b is not None]
+    if draw(st.booleans()):
+        beside = draw(st.lists(fitting | gap, min_size=len(looks), max_size=len(looks)))
+        given.insert(0, Baseline("Workload", "stable", math.nan, looks=tuple(beside)))
+    return plan, seen, given
 
 
 @settings(max_examples=400)
 @given(cases())
 def test_nothing_raises_and_everything_is_a_valid_result(
-    case: tuple[PlannedObjective, Evidence, Baseline | None],
+    case: tuple[PlannedObjective, Evidence, list[Baseline]],
 ) -> None:
     plan, seen, base = case
     result = judge_objective(plan, seen, base)
@@ -134,7 +168,7 @@ def test_nothing_raises_and_everything_is_a_valid_result(
 @settings(max_examples=400)
 @given(cases())
 def test_nothing_passes_without_evidence(
-    case: tuple[PlannedObjective, Evidence, Baseline | None],
+    case: tuple[PlannedObjective, Evidence, list[Baseline]],
 ) -> None:
     plan, seen, base = case
     if judge_objective(plan, seen, base).result not in ("Pass", "Warn"):
@@ -144,7 +178,7 @@ def test_nothing_passes_without_evidence(
     assert not isinstance(measured, Missing)
     assert measured.interval is not None
     assert math.isfinite(measured.interval[0])
-    assert seen.answered * 5 >= seen.looks * 4
+    assert seen.answered * 5 >= len(seen.looks) * 4
     assert seen.answered > 0
     if measured.samples is not None:
         assert measured.samples >= max(1, plan.min_requests)
@@ -156,7 +190,7 @@ rows = st.lists(cases(), max_size=3)
 @settings(max_examples=400)
 @given(rows)
 def test_promotable_means_that_every_objective_passed_with_data(
-    given_rows: list[tuple[PlannedObjective, Evidence, Baseline | None]],
+    given_rows: list[tuple[PlannedObjective, Evidence, list[Baseline]]],
 ) -> None:
     results = [
         judge_objective(plan.model_copy(update={"name": f"o{i}"}), seen, base)
@@ -174,13 +208,13 @@ def test_promotable_means_that_every_objective_passed_with_data(
 
 
 good = st.builds(Value, st.floats(0, 1)).map(
-    lambda v: judge_objective(objective("query", [{"value": {"lte": 1}}]), evidence(v), None)
+    lambda v: judge_objective(objective("query", [{"value": {"lte": 1}}]), evidence(v))
 )
 
 
 @given(st.lists(good, max_size=5), missing, st.integers(0, 5))
 def test_one_missing_anywhere_is_never_promotable(passed: list[Any], gap: Missing, at: int) -> None:
-    lost = judge_objective(objective("query", [{"value": {"lte": 1}}]), evidence(gap), None)
+    lost = judge_objective(objective("query", [{"value": {"lte": 1}}]), evidence(gap))
     results = [*passed[:at], lost, *passed[at:]]
     assert all(r.result == "Pass" for r in passed)
     assert conclude(results, window=window()).verdict == "Inconclusive"
@@ -215,8 +249,8 @@ def test_changes_do_not_depend_on_the_unit(
 ) -> None:
     plan = objective("query", passes, warns)
     scale = 2.0**power
-    here = judge_objective(plan, evidence(Value(value)), baseline(was))
-    there = judge_objective(plan, evidence(Value(value * scale)), baseline(was * scale))
+    here = judge_objective(plan, evidence(Value(value)), [baseline(was)])
+    there = judge_objective(plan, evidence(Value(value * scale)), [baseline(was * scale)])
     assert (here.result, here.reason) == (there.result, there.reason)
     assert here.change_percent == there.change_percent
 
@@ -228,7 +262,7 @@ def test_a_change_of_exactly_the_bound_holds_in_every_unit(
     value = was * (100 + percent) / 100
     plan = objective("query", [{"change": {"lte": f"{percent}%"}}])
     strict = objective("query", [{"change": {"lt": f"{percent}%"}}])
-    args = evidence(Value(value * scale)), baseline(was * scale)
+    args = evidence(Value(value * scale)), [baseline(was * scale)]
     assert judge_objective(plan, *args).result == "Pass"
     assert judge_objective(strict, *args).result == "Fail"
 
@@ -242,7 +276,7 @@ def test_sums_of_decimals_keep_the_bound_that_they_equal(cents: list[int]) -> No
     bound = sum(cents) / 100
     for comparator, result in (("lte", "Pass"), ("gte", "Pass"), ("eq", "Pass"), ("lt", "Fail")):
         plan = objective("query", [{"value": {comparator: bound}}])
-        assert judge_objective(plan, evidence(Value(total)), None).result == result
+        assert judge_objective(plan, evidence(Value(total))).result == result
 
 
 # --- pooling ----------------------------------------------------------------------------------------
@@ -252,9 +286,9 @@ def test_sums_of_decimals_keep_the_bound_that_they_equal(cents: list[int]) -> No
 def test_pooled_counts_are_judged_as_their_sum(looks: list[Counts]) -> None:
     plan = objective("bad", [{"value": {"lte": 0.01}}])
     total = Counts(sum(c.part for c in looks), sum(c.total for c in looks))
-    one = judge_objective(plan, evidence(pool(looks)), None)
-    assert one == judge_objective(plan, evidence(total), None)
-    assert one == judge_objective(plan, evidence(pool(looks[::-1])), None)
+    one = judge_objective(plan, evidence(pool(looks)))
+    assert one == judge_objective(plan, evidence(total))
+    assert one == judge_objective(plan, evidence(pool(looks[::-1])))
 
 
 @given(st.lists(samples, max_size=8))
@@ -293,14 +327,14 @@ def test_a_threshold_is_bracketed_truly(buckets: Buckets, threshold: float) -> N
 def test_four_of_five_looks_are_needed(counted: tuple[int, int]) -> None:
     looks, answered = counted
     plan = objective("query", [{"value": {"lte": 1}}])
-    result = judge_objective(plan, evidence(Value(0.5), looks=looks, answered=answered), None)
+    result = judge_objective(plan, evidence(Value(0.5), looks=looks, answered=answered))
     enough = answered > 0 and answered / looks >= 0.8 - 1e-12
     assert result.result == ("Pass" if enough else "NoData")
 
 
 @given(rows, st.integers(0, 4000))
 def test_what_is_fitted_is_the_same_judgement(
-    given_rows: list[tuple[PlannedObjective, Evidence, Baseline | None]], limit: int
+    given_rows: list[tuple[PlannedObjective, Evidence, list[Baseline]]], limit: int
 ) -> None:
     results = [
         judge_objective(plan.model_copy(update={"name": f"o{i}"}), seen, base)
@@ -319,5 +353,8 @@ def test_what_is_fitted_is_the_same_judgement(
 @pytest.mark.parametrize("value", [math.nan, math.inf, -math.inf])
 @given(bound=bounds())
 def test_what_is_no_number_never_passes(value: float, bound: dict[str, Any]) -> None:
-    result = judge_objective(objective("query", [bound]), evidence(Value(value)), baseline(1.0))
-    assert (result.result, result.reason) == ("NoData", "NotANumber")
+    result = judge_objective(objective("query", [bound]), evidence(Value(value)), [baseline(1.0)])
+    assert (result.result, result.reason) == (
+        "NoData",
+        "NotANumber" if math.isnan(value) else "Infinite",
+    )

@@ -73,9 +73,7 @@ def test_long_names_do_not_burst_the_message() -> None:
         }
     }
     entries = [{"value": {"lte": 0.01 + i / 1000}, "change": {"lte": "10%"}} for i in range(8)]
-    result = judge_objective(
-        objective(long, entries, name="n" * 253), evidence(Counts(90, 100)), None
-    )
+    result = judge_objective(objective(long, entries, name="n" * 253), evidence(Counts(90, 100)))
     assert result.result == "Fail"
     assert len(result.message) <= 1024
     assert "requests in 10m" in result.message, "the figures survive a long name"
@@ -85,5 +83,5 @@ def test_long_names_do_not_burst_the_message() -> None:
 
 def test_a_query_too_long_to_paste_is_left_out_whole() -> None:
     plan = objective("query", [{"value": {"lte": 1}}])
-    assert judge_objective(plan, evidence(Value(0.5), query="x" * 1024), None).query == "x" * 1024
-    assert judge_objective(plan, evidence(Value(0.5), query="x" * 1025), None).query is None
+    assert judge_objective(plan, evidence(Value(0.5), query="x" * 1024)).query == "x" * 1024
+    assert judge_objective(plan, evidence(Value(0.5), query="x" * 1025)).query is None

@@ -25,15 +25,15 @@ BETWEEN = Buckets((0.1, 0.3, 0.5, INF), (0, 0, 1204, 1204))
 
 
 def errors(sample: Sample, **more: int) -> ObjectiveResult:
-    return judge_objective(ERRORS, evidence(sample, **more), None)
+    return judge_objective(ERRORS, evidence(sample, **more))
 
 
 def fast(sample: Sample) -> ObjectiveResult:
-    return judge_objective(FAST, evidence(sample), baseline(0.24))
+    return judge_objective(FAST, evidence(sample), [baseline(0.24)])
 
 
 def steady() -> ObjectiveResult:
-    return judge_objective(NEW, evidence(QUICK), None)
+    return judge_objective(NEW, evidence(QUICK))
 
 
 def test_all_met() -> None:
@@ -81,7 +81,7 @@ def test_nothing_judged_is_no_verdict() -> None:
 
 
 def test_the_basis_is_in_the_message() -> None:
-    results = [judge_objective(o, evidence(Value(0.0)), None) for o in STAYS_UP]
+    results = [judge_objective(o, evidence(Value(0.0))) for o in STAYS_UP]
     got = conclude(results, window=window(), basis="judged by Kubernetes' own signals only")
     assert got.verdict == "Promotable"
     assert got.basis == "judged by Kubernetes' own signals only"
@@ -104,7 +104,7 @@ def test_the_basis_is_in_the_message() -> None:
 def test_what_staying_up_means(name: str, value: float, result: str) -> None:
     plan = next(o for o in STAYS_UP if o.name == name)
     assert plan.source == "built-in"
-    assert judge_objective(plan, evidence(Value(value)), None).result == result
+    assert judge_objective(plan, evidence(Value(value))).result == result
 
 
 @pytest.mark.parametrize(

@@ -37,6 +37,7 @@ ERRORS: dict[str, Any] = {
             "total": {"metric": "http_requests_total"},
         }
     },
+    "evidence": "Point",
     "pass": [{"value": {"lte": 0.05}}],
 }
 FAST: dict[str, Any] = {

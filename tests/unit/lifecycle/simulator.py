@@ -61,8 +61,9 @@ def bad(question: Question, _: float) -> Sample:
 def answer(
     question: Question, *, share: float, slow: float, value: float, total: int = 1000
 ) -> Sample:
-    """A sample of the shape that the indicator wants."""
+    """A sample of the shape that the indicator wants; ``total`` requests come in a minute."""
     indicator = question.indicator
+    total = round(total * question.span / 60)
     if indicator.ratio:
         return Counts(round(share * total), total)
     if indicator.latency:

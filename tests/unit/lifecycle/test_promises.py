@@ -187,6 +187,7 @@ def samples(objective: Mapping[str, Any], calm: bool) -> st.SearchStrategy[Sampl
     def shaped(well: bool, total: int) -> Sample:
         question = Question.__new__(Question)
         object.__setattr__(question, "indicator", spec.indicator)
+        object.__setattr__(question, "span", 60.0)
         share = 0.01 if well else 0.5
         return answer(question, share=share, slow=share, value=500 * share, total=total)
 

@@ -24,9 +24,9 @@ A, B = ("shop", "a-1-x"), ("shop", "a-1-y")
         ("Max", [1, 2.5], Value(2.5)),
         ("Mean", [1, 2], Value(1.5)),
         (None, [math.nan], "NotANumber"),
-        (None, [math.inf], "NotANumber"),
+        (None, [math.inf], "Infinite"),
         ("Max", [1, math.nan], "NotANumber"),
-        ("Sum", [1e308, 1e308], "NotANumber"),
+        ("Sum", [1e308, 1e308], "Infinite"),
         (None, [], "NoData"),
         (None, [1, 1], "SeveralSeries"),
     ],
@@ -61,7 +61,7 @@ def test_a_range_is_no_number() -> None:
         ({A: {"": 11}}, {A: {"": 10}}, "PartExceedsTotal"),
         ({A: {"": -1}}, {A: {"": 10}}, "NegativeValue"),
         ({A: {"": math.nan}}, {A: {"": 10}}, "NotANumber"),
-        ({}, {A: {"": math.inf}}, "NotANumber"),
+        ({}, {A: {"": math.inf}}, "Infinite"),
     ],
 )
 def test_ratio(

@@ -17,6 +17,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Literal, NamedTuple
 
 import numpy as np
@@ -70,7 +71,7 @@ class Terms:
     def edge(self, rate: float) -> float:
         """The highest rate of the release that is no harm, beside that of the baseline."""
         if self.bound is not None:
-            return self.bound
+            return _rate(self.bound)
         return _rate(1 - (1 - rate) * (1 - self.scaled) if self.scaled else
                      rate * (1 + self.allowed) + self.added)  # fmt: skip
 
@@ -111,18 +112,21 @@ class Examined:
     """The release's requests that this takes."""
     visible: float | None = None
     """The least harm (a multiple) that would have shown in this traffic."""
+    gross: bool = False
+    """Called by the guard against gross harm, beside the whole baseline: the cut was not reached."""
 
 
-def examine(looks: Sequence[Look | None], terms: Terms, *, ended: bool) -> Examined:
+@lru_cache(maxsize=4096)
+def examine(looks: tuple[Look | None, ...], terms: Terms, *, ended: bool) -> Examined:
     """Walk through the looks; None is a look without data, which is skipped and spends nothing.
 
-    ``ended``: these are all there will be. With ``terms.beforehand`` the baseline's own counts in the
+    ``ended``: these are all there will be, unless the window may still be extended. With ``terms.beforehand`` the baseline's own counts in the
     looks are ignored: its events are dealt out to the looks.
     """
     given = _dealt(looks, terms) if terms.beforehand and terms.bound is None else list(looks)
     judge = _Judge(terms)
     for index, look in enumerate(given, 1):
-        last = ended and index == len(given)
+        last = ended and index == len(given) and index >= terms.extended
         if look is None and not last:
             continue
         if look is not None:
@@ -143,7 +147,7 @@ class _Judge:
         self.floor = Walk() if terms.floor is not None else None
         self.requests = self.events = self.based = self.based_events = 0
         self.cut: int | None = None
-        self.over = self.over_floor = False
+        self.over = self.over_floor = self.gross = False
 
     def add(self, look: Look) -> None:
         self.requests += look.requests
@@ -175,7 +179,7 @@ class _Judge:
         self.cut = self.walk.cut(allowance)
         self.over = self.over or self.events >= self.cut
         if not whole and not self.over:
-            self.over = self._gross(look)
+            self.over = self.gross = self._gross(look)
         if self.floor is None:
             return self.over
         floor = (
@@ -218,10 +222,11 @@ class _Judge:
             at=at,
             events=self.events,
             requests=self.requests,
-            cut=self.cut,
+            cut=None if self.gross else self.cut,
+            gross=self.gross,
             expected=self.terms.edge(self.rate) * self.requests,
             p_value=None
-            if not self.requests
+            if not self.requests or self.gross
             else min(1.0, self.walk.spent + (0.0 if at else self.walk.tail(self.events))),
         )
 
