@@ -203,7 +203,7 @@ def reasons() -> set[str]:
         for path in sorted((PACKAGE / folder).glob("*.py")):
             found |= set(_reasons_in(ast.parse(path.read_text())))
     words = {word for word in found if re.fullmatch(r"[A-Z][a-z]*(?:[A-Z]+[a-z]*)*", word)}
-    return words - _TRUTHS - {"NotJudged"}
+    return words - _TRUTHS - {"NotJudged", *get_args(Verdict)}
 
 
 def explained() -> set[str]:

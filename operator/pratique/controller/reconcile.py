@@ -19,7 +19,7 @@ from ..cluster.errors import ClusterError, Conflict, Gone
 from ..cluster.watching import Watches
 from ..lifecycle.advance import advance
 from ..lifecycle.announcements import announcements, differs
-from ..lifecycle.baselines import find_baselines
+from ..lifecycle.baselines import find_baselines, pods_of
 from ..lifecycle.noticing import Begin, Rebase, notice, release_name
 from ..lifecycle.planning import Unresolved, resolve
 from ..lifecycle.policies import Policy
@@ -136,6 +136,7 @@ class Reconciler:
                 self._store.library,
                 progress_deadline=seen.workload.progress_deadline,
                 baselines=find_baselines(policy, known, now=now),
+                old_pods=pods_of(known[-1]) if known else None,
             )
         except Unresolved as problem:
             if problem.waiting:

@@ -13,12 +13,12 @@ from dataclasses import dataclass
 from itertools import pairwise
 
 from ..resources.indicator import KubernetesIndicator, LatencyIndicator, ServiceLevelIndicatorSpec
-from .samples import Buckets, Counts, Missing, Sample, Value
+from .samples import Buckets, Counts, History, Missing, Sample, Value
 
 RATIO = "ratio"
 SECONDS = "s"
 SIGNAL_UNITS = {"Restarts": "restarts", "OOMKills": "OOM kills", "UnreadyShare": "share"}
-_CAME = {Counts: "counts", Buckets: "a histogram", Value: "a single value"}
+_CAME = {Counts: "counts", Buckets: "a histogram", Value: "a single value", History: "a history"}
 _MOST = 2**63
 """More events than this nobody counted."""
 

@@ -209,6 +209,7 @@ def _judge(
         baseline=(baseline.value, baseline.release) if baseline else None,
         passed_over=chosen.passed_over,
         plain=objective.evidence == "Point" and _counted(objective),
+        noise_unknown=tested(objective) and evidence.noise is None,
     )
     result = _judged(objective, evidence, measured, assessment, baseline, message)
     return _within_drift(objective, evidence, measured, terms, result)

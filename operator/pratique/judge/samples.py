@@ -111,6 +111,13 @@ class Value:
 
 
 @dataclass(frozen=True, slots=True)
+class History:
+    """Counts of the past, one pair a step: (requests, those in the part)."""
+
+    counts: tuple[tuple[int, int], ...]
+
+
+@dataclass(frozen=True, slots=True)
 class Missing:
     """Nothing was measured, and why, in a sentence that a person can act on."""
 
@@ -118,7 +125,7 @@ class Missing:
     message: str
 
 
-Sample = Counts | Buckets | Value | Missing
+Sample = Counts | Buckets | Value | History | Missing
 
 
 def pool(samples: Iterable[Sample]) -> Sample:
@@ -162,7 +169,7 @@ def pool(samples: Iterable[Sample]) -> Sample:
     return total
 
 
-def _negative(sample: Counts | Buckets | Value) -> bool:
+def _negative(sample: Counts | Buckets | Value | History) -> bool:
     """Whether it holds a count below zero, which a sum would hide."""
     match sample:
         case Counts(part, total):

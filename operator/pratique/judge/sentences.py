@@ -170,11 +170,13 @@ def judged(
     baseline: tuple[float, str] | None,
     passed_over: Sequence[str] = (),
     plain: bool = False,
+    noise_unknown: bool = False,
 ) -> str:
     """The sentence of an objective that was compared with its bounds.
 
     ``baseline`` is (value, release); ``passed_over`` says of others why they did not serve; ``plain``
-    that counts were compared without a test, as declared.
+    that counts were compared without a test, as declared; ``noise_unknown`` that chance alone was
+    reckoned with.
     """
     unit = measured.unit
     parts = [_value(indicator, measured, _numbers(assessment))]
@@ -191,6 +193,8 @@ def judged(
         parts += passed_over
     if plain:
         parts.append("the plain value, without a test")
+    if noise_unknown:
+        parts.append("how much it wanders by itself is not known")
     parts.append(rests_on(measured, window))
     return _sentence("; ".join(parts))
 

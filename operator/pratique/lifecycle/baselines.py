@@ -48,6 +48,11 @@ def find_baselines(
     return found
 
 
+def pods_of(known: Known) -> str | None:
+    """A regular expression of a release's pods, if it ever had any."""
+    return known.revision_object + POD_SUFFIX if known.revision_object else None
+
+
 def trusted(known: Known) -> bool:
     """Whether its measured values may be compared with."""
     by_evidence = known.verdict == "Promotable" and known.reason != "Overridden"

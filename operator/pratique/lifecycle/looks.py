@@ -21,7 +21,7 @@ from ..resources.base import format_duration
 from ..resources.judgement import Judgement, ObjectiveResult, Window
 from ..resources.release import Look, PlannedObjective, ReleaseStatus
 from . import compared as compares
-from . import grid, signals
+from . import grid, noise, signals
 from .compared import Compared
 from .pods import counted
 from .situation import RETRY_AFTER, Answer, Situation
@@ -72,7 +72,7 @@ def judge(s: Situation, status: ReleaseStatus) -> Looking:
         found.due.append(following + _delay(s))
     rows = {e: _look(s, found, e) for e in ends}
     compared = compares.baselines(s, found, _rates(s, rows))
-    if compared.waiting:
+    if not noise.known(s, found) or compared.waiting:
         return _late(s, found, ends)
     complete = _record(s, found, rows, compared)
     early = _early(s, found, rows, compared)
@@ -391,7 +391,7 @@ def _over(
         final=final,
         whole=whole,
         extended=0 if rolling else _longest(s),
-        noise=s.noise.get(objective.name),
+        noise=noise.of(status, objective),
         share=ROLLOUT_SHARE if rolling else 1 - ROLLOUT_SHARE if early else 1.0,
     )
     given = compared.of(objective, compares.gathered([row.beside[index] for row in rows.values()]))

@@ -107,6 +107,7 @@ def resolve(
     *,
     progress_deadline: float | None,
     baselines: Sequence[PlannedBaseline] = (),
+    old_pods: str | None = None,
 ) -> Plan:
     """Resolve a policy in full, or raise Unresolved with the field's path and the mend."""
     providers: list[ProviderPlan] = []
@@ -131,6 +132,7 @@ def resolve(
         mode=policy.spec.mode,
         score=policy.spec.score,
         on_warning=policy.spec.on_warning,
+        old_pods=old_pods,
         baselines=[_slim(b, objectives) for b in baselines],
     )
     size = len(plan.model_dump_json(by_alias=True, exclude_none=True))

@@ -5,15 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from typing import TYPE_CHECKING
 
 from ..judge.samples import Missing, Sample
 from ..queries.questions import Provider, Question, Scope
 from ..resources.release import PlannedObjective, ReleaseSpec, ReleaseStatus
 from .view import View
-
-if TYPE_CHECKING:
-    from ..judge.statistics.laws import Noise
 
 RETRY_AFTER = timedelta(seconds=5)
 """How long after a provider's failure the same question is asked again."""
@@ -50,8 +46,6 @@ class Situation:
     now: datetime
     answers: Mapping[Question, Answer] = field(default_factory=dict)
     superseded_by: str | None = None
-    noise: Mapping[str, Noise] = field(default_factory=dict)
-    """How each objective's rate wanders by itself, where a history was read."""
 
     def question(
         self,
@@ -62,6 +56,7 @@ class Situation:
         pods: tuple[str, ...] = (),
         pod_pattern: str | None = None,
         workload: str | None = None,
+        step: timedelta | None = None,
     ) -> Question:
         """The objective's indicator over (end − span, end], of these pods where it is told by pod.
 
@@ -92,6 +87,7 @@ class Situation:
             ),
             end=end,
             span=span.total_seconds(),
+            step=0.0 if step is None else step.total_seconds(),
         )
 
     def delay(self, objective: PlannedObjective) -> timedelta:

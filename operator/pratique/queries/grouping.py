@@ -12,9 +12,10 @@ from datetime import datetime
 from urllib.parse import quote_plus
 
 from ..judge.samples import Missing, Sample
-from . import dealing, promql, singles
+from . import dealing, histories, promql, singles
 from .counting import growth
 from .errors import Unasked
+from .histories import Wanted
 from .needs import Counter, Member, Need, Values, needs
 from .questions import Provider, Question
 from .vectors import Vector
@@ -122,9 +123,11 @@ class Plan:
     """Answered without asking."""
     batches: tuple[Batch, ...]
     singles: tuple[Query, ...]
-    """Raw expressions, asked as they are."""
+    """Raw expressions and histories, asked as they are."""
     _counted: tuple[tuple[Question, tuple[Need, ...]], ...]
     _raw: tuple[tuple[Question, Query], ...]
+    _histories: tuple[Wanted, ...] = ()
+    _asks: Mapping[histories.Ask, Query] = field(default_factory=dict)
 
     def deal(
         self,
@@ -147,6 +150,9 @@ class Plan:
             out[question] = (
                 vector if isinstance(vector, Missing) else dealing.value(question, vector)
             )
+        answers = {ask: vectors[query] for ask, query in self._asks.items()}
+        for want in self._histories:
+            out[want.question] = histories.deal(want, answers)
         return out
 
 
@@ -156,10 +162,18 @@ def plan(questions: Iterable[Question]) -> Plan:
     counted: list[tuple[Question, tuple[Need, ...]]] = []
     raw: list[tuple[Question, Query]] = []
     wanted: dict[Counter, dict[Member, None]] = {}
+    past: list[Wanted] = []
     for question in dict.fromkeys(questions):
         if question.indicator.kubernetes:
             raise ValueError("kubernetes indicators are not asked of a metrics provider")
         try:
+            if question.step:
+                history = histories.wanted(question)
+                if isinstance(history, Missing):
+                    settled[question] = history
+                else:
+                    past.append(history)
+                continue
             if question.indicator.query:
                 expr = singles.expression(question)
                 raw.append((question, Query(question.provider, expr, question.end)))
@@ -172,8 +186,9 @@ def plan(questions: Iterable[Question]) -> Plan:
         for need in found:
             wanted.setdefault(need.counter, {}).update(dict.fromkeys(need.members))
     batches = tuple(b for c, members in wanted.items() for b in _batches(c, members, MAX_POSTED))
-    queries = tuple(dict.fromkeys(query for _, query in raw))
-    return Plan(settled, batches, queries, tuple(counted), tuple(raw))
+    asks = {a: Query(a.question.provider, a.expr, a.question.end) for a in histories.asks(past)}
+    queries = tuple(dict.fromkeys([*(query for _, query in raw), *asks.values()]))
+    return Plan(settled, batches, queries, tuple(counted), tuple(raw), tuple(past), asks)
 
 
 def _batches(counter: Counter, members: Iterable[Member], size: int) -> Iterator[Batch]:

@@ -134,6 +134,28 @@ def raw(series: str, span: float, look_back: float) -> str:
     return f"{series}[{duration(span + look_back)}]"
 
 
+SET_LABEL = "pratique_set"
+"""The label that carries the name which a workload's pods share."""
+
+
+def history(
+    series: str, step: float, look_back: float, by: Sequence[str], pods: bool, span: float
+) -> str:
+    """Counts of each step over the span, summed by ``by``; the last of it is a pod's label.
+
+    With ``pods`` its values are cut to what pods of one ReplicaSet share.
+    """
+    counted = count(series, step, look_back)
+    *place, last = by
+    labels = ",".join([*place, SET_LABEL if pods else last])
+    if pods:
+        name = quoted("(.+)-[a-z0-9]+")
+        counted = (
+            f"label_replace({counted},{quoted(SET_LABEL)},{quoted('$1')},{quoted(last)},{name})"
+        )
+    return f"sum by({labels})({counted})[{duration(span)}:{duration(step)}]"
+
+
 def matcher(label: str, comparison: str, text: str, variables: Mapping[str, str]) -> str:
     """A matcher from an indicator: variables are values, also inside a regular expression."""
     regex = comparison.endswith("~")

@@ -49,8 +49,18 @@ class Question:
     end: datetime
     span: float
     """Seconds."""
+    step: float = 0.0
+    """Above 0 a history is asked: the counts of each step of so many seconds in the span. Answered by
+    a History; of ratio and latency indicators told by pod or workload only."""
 
     def __hash__(self) -> int:
         return hash(
-            (self.provider, self.scope, self.end, self.span, self.indicator.model_dump_json())
+            (
+                self.provider,
+                self.scope,
+                self.end,
+                self.span,
+                self.step,
+                self.indicator.model_dump_json(),
+            )
         )

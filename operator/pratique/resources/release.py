@@ -197,6 +197,8 @@ class Plan(Model):
     """Promotable by score; none: every objective must pass."""
     on_warning: Literal["Promotable", "NotPromotable"] = "Promotable"
     """What warnings come to."""
+    old_pods: Annotated[str, StringConstraints(max_length=512)] | None = None
+    """A regular expression of the pods of the release before, whose history tells the noise."""
     baselines: Annotated[
         list[PlannedBaseline],
         Field(max_length=12, json_schema_extra={"x-kubernetes-list-type": "atomic"}),
@@ -358,6 +360,8 @@ class ReleaseStatus(Model):
         list[BaselineEntry], Field(max_length=64, json_schema_extra=keyed_list())
     ] = []
     """What was measured before the rollout, once for each objective that is compared."""
+    noise: Annotated[list[NoiseEntry], Field(max_length=64, json_schema_extra=keyed_list())] = []
+    """How the old version's figures wandered by themselves, once for each objective that is tested."""
     judgement: Judgement | None = None
     """The judgement; before completion the figures so far."""
     measured: Annotated[
@@ -377,6 +381,19 @@ class BaselineEntry(BaselineValue):
     """The objective's name."""
     seconds: float | None = None
     """Over how long it was measured."""
+
+
+class NoiseEntry(Model):
+    """How one objective's rate wanders by itself."""
+
+    name: Annotated[str, StringConstraints(max_length=253)]
+    """The objective's name."""
+    sd: float
+    """The standard deviation of the log ratio of two versions in one look."""
+    rho: float
+    """How much of it stays from look to look."""
+    known: bool
+    """Whether there was a history long enough; else it is taken for none."""
 
 
 class Release(Model):
