@@ -12,6 +12,7 @@ from datetime import datetime
 from typing import Any
 
 from ..lifecycle.view import Container, Pod, Revision, Workload
+from ..resources.budget import CHANGE_CLASS_ANNOTATION
 
 Body = Mapping[str, Any]
 
@@ -75,6 +76,7 @@ def deployment(body: Body) -> Workload:
         rolled_out_since=_rolled_out_since(meta, status, progressing),
         created=_time(meta.get("creationTimestamp")),
         deleting="deletionTimestamp" in meta,
+        change_class=(meta.get("annotations") or {}).get(CHANGE_CLASS_ANNOTATION),
     )
 
 

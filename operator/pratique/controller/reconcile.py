@@ -275,6 +275,7 @@ class Reconciler:
                 now=self._now(),
                 answers=working.answers,
                 superseded_by=newer,
+                gating=self._store.gating(record, view),
             )
             step = advance(situation, status)
             if not step.ask:

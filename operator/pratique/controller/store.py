@@ -10,18 +10,19 @@ from typing import Any
 from pydantic import ValidationError
 
 from ..cluster.workloads import ADAPTERS
+from ..lifecycle.budgets import Agreement, Budget, Gating
 from ..lifecycle.history import remember
 from ..lifecycle.noticing import Fingerprint, Known, fingerprint
 from ..lifecycle.planning import Library, Named, Provider
 from ..lifecycle.policies import Policy, choose, matches
-from ..lifecycle.view import Workload
+from ..lifecycle.view import View, Workload
 from ..resources.agreement import (
     ServiceLevelAgreement,
     ServiceLevelAgreementSpec,
     ServiceLevelAgreementStatus,
 )
 from ..resources.base import ObjectMeta
-from ..resources.budget import ServiceLevelObjectiveStatus
+from ..resources.budget import OVERRIDE_ANNOTATION, ServiceLevelObjectiveStatus
 from ..resources.indicator import ServiceLevelIndicator, ServiceLevelIndicatorSpec
 from ..resources.objective import ServiceLevelObjective, ServiceLevelObjectiveSpec
 from ..resources.policy import ReleasePolicy, ReleasePolicyStatus
@@ -93,6 +94,27 @@ class Store:
         owner = self._owner.get((namespace, name))
         return self.releases[owner].get(name) if owner else None
 
+    def gating(self, record: Record, view: View | None) -> Gating:
+        """What may hold a release back: its namespace's budgets and agreements, an override."""
+        release, namespace = record.release, record.metadata.namespace
+        if release is None or release.spec.plan.error_budget_policy is None:
+            return Gating()
+        return Gating(
+            policy=release.spec.plan.policy.rpartition("/")[2],
+            budgets={
+                name: Budget(o.spec, self.budget_status.get((ns, name)))
+                for (ns, name), o in self.objectives.items()
+                if ns == namespace and o.spec.target is not None
+            },
+            agreements={
+                name: Agreement(a.spec, self.agreement_status.get((ns, name)))
+                for (ns, name), a in self.agreements.items()
+                if ns == namespace
+            },
+            change_class=view.workload.change_class if view else None,
+            override=record.metadata.annotations.get(OVERRIDE_ANNOTATION),
+        )
+
     def policy_of(self, workload: Workload) -> Policy | None:
         """The one policy that judges the workload."""
         return choose(workload, self.policies.values())
@@ -117,7 +139,8 @@ class Store:
                     return self._put_policy(meta, body)
                 case "servicelevelobjectives":
                     objective = ServiceLevelObjective.model_validate(_ours(body))
-                    if objective.status is not None:
+                    if _newer(objective.status, self.budget_status.get(name)):
+                        assert objective.status is not None
                         self.budget_status[name] = objective.status
                     before = self.objectives.get(name)
                     named = Named(*name, meta.generation, objective.spec)
@@ -272,6 +295,15 @@ class Store:
             if namespace in (p.namespace, self.library_namespace)
             for w in self.speaks_of(p)
         }
+
+
+def _newer(
+    read: ServiceLevelObjectiveStatus | None, known: ServiceLevelObjectiveStatus | None
+) -> bool:
+    """Whether what was read is news: what we reckoned is not always written at once."""
+    if read is None or known is None or known.evaluated_at is None:
+        return read is not None
+    return read.evaluated_at is not None and read.evaluated_at > known.evaluated_at
 
 
 def _ours(body: Body) -> dict[str, Any]:

@@ -6,6 +6,7 @@ from ..judge.fit import fit, size
 from ..resources.judgement import Judgement
 from ..resources.release import ReleaseStatus
 from . import looks, measuring, pods, rollout, signals
+from .budgets import gate
 from .phase import derive
 from .situation import Situation, Step
 
@@ -56,6 +57,7 @@ def _step(s: Situation, found: looks.Looking) -> Step:
 
 def _conclude(s: Situation, status: ReleaseStatus, judgement: Judgement) -> Step:
     """Verdict, completion and conditions in one."""
+    judgement = gate(judgement, s.spec, s.gating, s.now)
     # The message stands twice: in the condition too. The rest of the allowance is for new fields.
     twice = len(judgement.message.encode()) + 512
     wanted = min(size(judgement) + twice, JUDGEMENT_BYTES)

@@ -132,6 +132,7 @@ def resolve(
         mode=policy.spec.mode,
         score=policy.spec.score,
         on_warning=policy.spec.on_warning,
+        error_budget_policy=policy.spec.error_budget_policy,
         old_pods=old_pods,
         baselines=[_slim(b, objectives) for b in baselines],
     )

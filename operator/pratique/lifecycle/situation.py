@@ -9,6 +9,7 @@ from datetime import datetime, timedelta
 from ..judge.samples import Missing, Sample
 from ..queries.questions import Provider, Question, Scope
 from ..resources.release import PlannedObjective, ReleaseSpec, ReleaseStatus
+from .budgets import Gating
 from .view import View
 
 RETRY_AFTER = timedelta(seconds=5)
@@ -46,6 +47,8 @@ class Situation:
     now: datetime
     answers: Mapping[Question, Answer] = field(default_factory=dict)
     superseded_by: str | None = None
+    gating: Gating = field(default_factory=Gating)
+    """What may hold a release back that met its objectives."""
 
     def question(
         self,

@@ -319,7 +319,7 @@ def _coverage(book: Book) -> float | None:
 
 
 def _figure(number: float | None) -> float | None:
-    return None if number is None else round(number, 6)
+    return None if number is None else round(number, 9)
 
 
 def _fine(rate: float) -> float:

@@ -92,6 +92,8 @@ class Workload:
     """Since when the rollout is complete by the workload's own word, where it says so."""
     created: datetime | None = None
     deleting: bool = False
+    change_class: str | None = None
+    """The annotation pratique.sh/change-class: what its newest change is for."""
 
     @property
     def key(self) -> tuple[str, str, str]:

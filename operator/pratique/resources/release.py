@@ -7,6 +7,7 @@ from typing import Annotated, ClassVar, Literal
 from pydantic import Field, StringConstraints
 
 from .base import Duration, Model, Name, Time, cel, keyed_list, rules
+from .budget import ErrorBudgetPolicy
 from .conditions import Condition, Reason
 from .indicator import ServiceLevelIndicatorSpec
 from .judgement import BaselineValue, Judgement, ObjectiveResult, Verdict
@@ -204,6 +205,8 @@ class Plan(Model):
         Field(max_length=12, json_schema_extra={"x-kubernetes-list-type": "atomic"}),
     ] = []
     """What changes are compared with, in order."""
+    error_budget_policy: ErrorBudgetPolicy | None = None
+    """What empty error budgets, agreements at risk and freezes mean."""
 
 
 class ReleaseSpec(Model):
