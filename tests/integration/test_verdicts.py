@@ -159,7 +159,8 @@ def test_a_bad_version_fails_long_before_the_window_ends(played: Played) -> None
     release = played(errors_from_the_first_look)
     assert says(release) == ("NotPromotable", "ObjectiveFailed")
     judged = release["status"]["judgement"]["window"]
-    assert len(release["status"]["looks"]) == 3
+    # Gross harm needs no three looks: its test calls it at the first.
+    assert len(release["status"]["looks"]) == 1
     assert judged["from"] < judged["to"]
 
 
