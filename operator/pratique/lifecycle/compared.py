@@ -15,9 +15,16 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import TYPE_CHECKING
 
+from ..judge.forecast import forecast
 from ..judge.objectives import Baseline, Terms, measure
 from ..judge.samples import Missing, Sample
-from ..resources.release import BaselineEntry, PlannedBaseline, PlannedObjective, Spread
+from ..resources.release import (
+    BaselineEntry,
+    PlannedBaseline,
+    PlannedObjective,
+    ReleaseStatus,
+    Spread,
+)
 from .planning import indicator_hash
 from .situation import Situation
 
@@ -93,6 +100,27 @@ def baselines(s: Situation, found: Looking, rates: Mapping[str, float] | None = 
     if measured != found.status.baseline:
         found.status = found.status.model_copy(update={"baseline": measured})
     return compared
+
+
+def forecasts(s: Situation, status: ReleaseStatus) -> list[str]:
+    """Objectives whose traffic will hardly be enough, as far as an earlier release tells."""
+    window = s.spec.plan.analysis.window.total_seconds()
+    entries = {b.name: b for b in status.baseline}
+    said = []
+    for objective in s.spec.plan.objectives:
+        given = [
+            v
+            for b in s.spec.plan.baselines
+            if not b.anchor and (v := _recorded(objective, b)) is not None
+        ]
+        if (entry := entries.get(objective.name)) is not None:
+            given.append(
+                Baseline(entry.source, entry.release, entry.value, entry.samples, entry.seconds)
+            )
+        text = forecast(objective, given, window)
+        if text is not None:
+            said.append(text)
+    return said
 
 
 def terms(s: Situation, objective: PlannedObjective) -> Terms:

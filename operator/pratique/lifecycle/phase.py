@@ -6,6 +6,7 @@ from ..resources import conditions
 from ..resources.base import format_duration
 from ..resources.conditions import Status
 from ..resources.release import Phase, ReleaseStatus
+from .compared import forecasts
 from .looks import window_end
 from .rollout import waiting_for
 from .situation import Situation
@@ -73,15 +74,17 @@ def _promotable(s: Situation, status: ReleaseStatus, now_in: Phase) -> tuple[Sta
         return ("Unknown", *waiting_for(s, status))
     if now_in == "WarmingUp":
         begin = status.window_from
-        return (
-            "Unknown",
-            "WarmingUp",
+        text = (
             f"the rollout is complete; the window begins at {begin:%H:%M:%S} UTC"
             if begin
-            else "the rollout is complete; waiting for its pods to be warm",
+            else "the rollout is complete; waiting for its pods to be warm"
         )
+        return "Unknown", "WarmingUp", "; ".join([text, *forecasts(s, status)])
     end = window_end(s, status)
-    return "Unknown", "Evaluating", f"the window ends at {end:%H:%M:%S} UTC; {_figures(s, status)}"
+    text = f"the window ends at {end:%H:%M:%S} UTC"
+    if status.extended_to is not None:
+        text += ", extended as there was too little traffic"
+    return "Unknown", "Evaluating", "; ".join([text, _figures(s, status), *forecasts(s, status)])
 
 
 def _figures(s: Situation, status: ReleaseStatus) -> str:

@@ -52,20 +52,16 @@ class Trouble:
 
 def budget(
     account: Account,
-    book: Book | None,
+    book: Book,
     before: ServiceLevelObjectiveStatus | None,
     *,
-    trouble: Trouble | None,
     policies: Iterable[tuple[str, ErrorBudgetPolicy]],
     generation: int,
     now: datetime,
     recorded: str | None,
 ) -> ServiceLevelObjectiveStatus:
-    """An objective's status; with trouble its last figures stay, and their time with them."""
+    """An objective's status."""
     last = before or ServiceLevelObjectiveStatus()
-    if trouble is not None or book is None:
-        return _troubled(last, trouble or Trouble("Gathering", "", waiting=True), generation, now,
-                         recorded)  # fmt: skip
     frame, target = book.frame, account.target
     whole = book.whole()
     lost, total = bad_and_total(whole, frame.rule)
@@ -166,7 +162,6 @@ def agreed(
 
 def agreement(
     figures: Sequence[AgreedFigures],
-    standings: Sequence[agreements.Standing],
     before: ServiceLevelAgreementStatus | None,
     *,
     trouble: Trouble | None,
@@ -174,7 +169,7 @@ def agreement(
     generation: int,
     now: datetime,
 ) -> ServiceLevelAgreementStatus:
-    """An agreement's status from its objectives' figures and how each stands."""
+    """An agreement's status from its objectives' figures."""
     last = before or ServiceLevelAgreementStatus()
     wanted: Wanted = []
     if trouble is None:
@@ -185,7 +180,7 @@ def agreement(
         wanted.append(("Ready", "Unknown", trouble.reason, trouble.message))
         if not trouble.waiting:
             wanted.append(("Stalled", "True", trouble.reason, trouble.message))
-    wanted += _kept(figures, standings)
+    wanted += _kept(figures, [standing(f) for f in figures])
     return ServiceLevelAgreementStatus(
         observed_generation=generation,
         conditions=conditions.merge(last.conditions, wanted, generation=generation, now=now),
@@ -233,13 +228,16 @@ def _short_of(figures: AgreedFigures) -> bool:
     return projected is not None and projected < figures.target - 1e-9
 
 
-def _troubled(
-    last: ServiceLevelObjectiveStatus,
+def troubled(
+    before: ServiceLevelObjectiveStatus | None,
     trouble: Trouble,
+    *,
     generation: int,
     now: datetime,
     recorded: str | None,
 ) -> ServiceLevelObjectiveStatus:
+    """An objective's status without new figures: the last ones stay, and their time with them."""
+    last = before or ServiceLevelObjectiveStatus()
     wanted: Wanted = [("Ready", "Unknown", trouble.reason, trouble.message)]
     wanted.append(("WithinBudget", "Unknown", trouble.reason, trouble.message))
     if not trouble.waiting:

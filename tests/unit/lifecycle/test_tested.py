@@ -234,3 +234,27 @@ def test_the_old_versions_past_is_read_once_and_kept() -> None:
     assert "wanders" not in message(made)
     quiet = play(of(), traffic(1000, 0.02))
     assert "how much it wanders by itself is not known" in message(quiet)
+
+
+# Announced beforehand
+
+
+def test_what_is_needed_is_announced_before_the_window() -> None:
+    made = Play(of(COMPARED, baselines=[last(0.01, 900, 600)]), rolled_out(), traffic(90, 0.01))
+    made.run()
+    said = [
+        c.message
+        for _, step in made.steps
+        for c in step.status.conditions
+        if c.type == "Promotable" and c.reason == "WarmingUp"
+    ]
+    assert said
+    assert "errors needs about 3,100 requests to see the declared harm, and expects 450" in said[0]
+
+
+def test_enough_traffic_is_not_worth_a_word() -> None:
+    made = Play(of(COMPARED, baselines=[last(0.01, 9000, 300)]), rolled_out(), traffic(2000, 0.01))
+    made.run()
+    assert not any(
+        "needs about" in c.message for _, step in made.steps for c in step.status.conditions
+    )
