@@ -20,6 +20,7 @@ from ..telemetry.logs import configure_logging
 from ..telemetry.metrics import Metrics
 from ..telemetry.server import Readiness, StatusServer
 from .asking import Asker, Sources
+from .budgets import BudgetKeeper
 from .clock import Clock, Key
 from .handlers import operator_settings, registry
 from .policies import PolicyWriter
@@ -80,6 +81,9 @@ class Operator:
             sources=self.sources,
             metrics=self.metrics,
             wake=self.clock.wake,
+        )
+        self._budgets = BudgetKeeper(
+            store=self.store, cluster=self.cluster, sources=self.sources, metrics=self.metrics
         )
         self._server = StatusServer(
             host=settings.host,
@@ -149,6 +153,8 @@ class Operator:
                 return await self._prober.step(key)
             case "ReleasePolicy":
                 return await self._policies.step(key)
+            case "ServiceLevelObjective" | "ServiceLevelAgreement":
+                return await self._budgets.step(key)
             case _:
                 return await self.reconciler.step(key)
 

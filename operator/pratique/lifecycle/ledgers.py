@@ -159,6 +159,24 @@ class Book:
         """That of the last so much time, or of the window where that is shorter."""
         return self.since(max(self.until - span, self.frame.period.begin))
 
+    def coverage(self) -> float | None:
+        """The share of the window's time up to now for which there was data."""
+        begin, slot = self.frame.period.begin, self.frame.slot
+        seconds = (self.until - begin).total_seconds()
+        if seconds <= 0:
+            return None
+        covered = 0.0
+        for number, counted in enumerate(self.ledger.tallies):
+            a, b = self.ledger.edge(number, slot), self.ledger.edge(number + 1, slot)
+            if counted.slices and b > begin:
+                share = counted.measured / counted.slices
+                covered += share * (b - max(a, begin)).total_seconds()
+        if self.chunk is not None:
+            recorded = max(self.ledger.end(slot), begin)
+            tail = _between(self.frame, self.chunk, self.tail, recorded, self.chunk.end)
+            covered += tail.measured * self.chunk.step.total_seconds()
+        return min(1.0, covered / seconds)
+
     def since(self, begin: datetime) -> Tally:
         """The tally from the moment on; a slot that it cuts counts by its share."""
         if self.chunk is not None and begin >= self.chunk.begin:

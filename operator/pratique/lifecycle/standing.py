@@ -89,7 +89,7 @@ def budget(
         remaining=_figure(left),
         bad=round(lost, 3) if known else None,
         total=round(total, 3) if known else None,
-        coverage=_coverage(book),
+        coverage=_figure(book.coverage()),
         burn_rates=[BurnRate(window=w, rate=_fine(r)) for w, r in rates.items()],
         time_to_empty=_span(empty),
         gates=gates(left, rates, last.gates, policies, now),
@@ -154,7 +154,7 @@ def agreed(
         credit_tier=None if got.credit is None else f"{got.credit:g}%",
         bad=round(lost, 3) if known else None,
         total=round(total, 3) if known else None,
-        coverage=_coverage(book),
+        coverage=_figure(book.coverage()),
         message=None if known else "there was no data in the period so far",
         recorded=recorded,
     )
@@ -305,15 +305,6 @@ def _counting(account: Account, begin: datetime, end: datetime) -> float:
             left -= (b - a).total_seconds()
             at = b
     return max(0.0, left)
-
-
-def _coverage(book: Book) -> float | None:
-    begin = book.frame.period.begin
-    counted = book.whole()
-    if not counted.slices or book.until <= begin:
-        return None
-    # Hours are recorded in coarser slices than the last one: each part has its own share.
-    return round(min(1.0, counted.measured / counted.slices), 4)
 
 
 def _figure(number: float | None) -> float | None:
