@@ -10,7 +10,7 @@ Not here: the verdict over all objectives; how a value is taken from samples; th
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Literal
 
 from ..resources.judgement import BaselineValue, ObjectiveResult, Statistic, Window
@@ -135,24 +135,39 @@ def judge_objective(
     return _in_its_role(objective, found)
 
 
-def glance(
-    objective: PlannedObjective, sample: Sample, baselines: Sequence[Baseline]
-) -> tuple[Result, float | None]:
-    """(result, value) of one look alone, by the plain values: for people, and for looks in a row."""
+@dataclass(frozen=True, slots=True)
+class Glance:
+    """One look alone, by the plain values."""
+
+    result: Result
+    value: float | None
+    decides: bool = True
+    """Whether such looks in a row decide; not where a test judges the same."""
+
+
+def glance(objective: PlannedObjective, sample: Sample, baselines: Sequence[Baseline]) -> Glance:
+    """What one look alone says: for people, and for looks in a row."""
     measured = measure(objective.indicator, sample)
     if isinstance(measured, Missing):
-        return "NoData", None
+        return Glance("NoData", None)
     value, few = (
         measured.value,
         measured.samples is not None and measured.samples < max(objective.min_requests, 1),
     )
     open_: Result = "NotJudged"
     if few or measured.interval is None or objective.mann_whitney is not None:
-        return open_, None if few else value
+        return Glance(open_, None if few else value)
     found = next((f for b in baselines if isinstance(f := pooled(objective, b), Baseline)), None)
     was = found.value if found is not None and math.isfinite(found.value) else None
     plain = Plain(measured.interval, was)
-    return assess(objective.pass_, objective.warn, plain).result, value
+    result = assess(objective.pass_, objective.warn, plain).result
+    alone = replace(plain, baseline=None)
+    by_test = tested(objective) or (
+        found is not None
+        and bool(found.spread or found.looks)
+        and assess(objective.pass_, objective.warn, alone).result != "Fail"
+    )
+    return Glance(result, value, decides=not by_test)
 
 
 def tested(objective: PlannedObjective) -> bool:
@@ -307,6 +322,7 @@ def _trier(
         plain=plain,
         baseline=baseline,
         baseline_looks=_numbers(objective, baseline.looks) if baseline else (),
+        share=evidence.share,
     )
 
 

@@ -9,7 +9,6 @@ Not here: which of several baselines serves (judge/).
 from __future__ import annotations
 
 import math
-import statistics
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -23,7 +22,6 @@ from ..resources.release import (
     PlannedBaseline,
     PlannedObjective,
     ReleaseStatus,
-    Spread,
 )
 from .planning import indicator_hash
 from .situation import Situation
@@ -231,19 +229,4 @@ def _measured_before(
             seconds=(planned.to - planned.from_).total_seconds(),
         ),
         False,
-    )
-
-
-def spread(values: Sequence[float | None]) -> Spread | None:
-    """How values lay: of logarithms where all are above zero; none of fewer than three."""
-    given = [v for v in values if v is not None and math.isfinite(v)]
-    if len(given) < 3:
-        return None
-    logs = all(v > 0 for v in given)
-    numbers = [math.log(v) for v in given] if logs else given
-    return Spread(
-        count=len(numbers),
-        mean=statistics.fmean(numbers),
-        sd=statistics.stdev(numbers),
-        logs=logs,
     )

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
+from ..judge.spreads import spread
 from ..resources import conditions
 from ..resources.base import ObjectMeta
 from ..resources.release import BaselineObjective, ReleaseSpec, ReleaseStatus
-from .compared import spread
 from .noticing import Known
 from .planning import indicator_hash
 

@@ -226,9 +226,10 @@ def _glanced(s: Situation, end: datetime, row: Row, compared: Compared) -> Look:
         sample = row.samples[i]
         assert sample is not None
         given = compared.of(objective, compares.gathered([row.beside[i]]))
-        result, value = glance(objective, sample, given)
-        values.append(_short(value))
-        letters += LETTERS.get(result, "U")
+        seen = glance(objective, sample, given)
+        values.append(_short(seen.value))
+        letter = LETTERS.get(seen.result, "U")
+        letters += letter if seen.decides else letter.lower()
     return Look(at=end, values=values, results=letters)
 
 
@@ -249,9 +250,7 @@ def _failed_in_a_row(s: Situation, status: ReleaseStatus) -> set[str]:
     return {
         o.name
         for i, o in enumerate(s.spec.plan.objectives)
-        if not tested(o)
-        and o.mann_whitney is None
-        and all(look.results[i] == "F" for look in looks)
+        if all(look.results[i] == "F" for look in looks)
     }
 
 
@@ -268,7 +267,8 @@ def _early(s: Situation, found: Looking, rows: Rows, compared: Compared) -> Judg
     failed = {
         o.name
         for i, o in enumerate(objectives)
-        if tested(o)
+        if (tested(o) or compares.is_compared(o))
+        and o.mann_whitney is None
         and phase
         and all(r.answered for r in phase.values())
         and _over(s, found, compared, i, phase, final=False).result == "Fail"

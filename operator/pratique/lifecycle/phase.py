@@ -93,6 +93,6 @@ def _figures(s: Situation, status: ReleaseStatus) -> str:
     look = status.looks[-1]
     words = {"P": "passes", "W": "warns", "F": "fails", "U": "has no data"}
     return "last look: " + ", ".join(
-        f"{o.name} {words.get(letter, letter)}"
+        f"{o.name} {words.get(letter.upper(), letter)}"
         for o, letter in zip(s.spec.plan.objectives, look.results, strict=False)
     )

@@ -98,7 +98,7 @@ def of_look(look: Look, names: Sequence[str]) -> tuple[SpanEvent, ...]:
             attributes=said(
                 {
                     "pratique.objective.name": name,
-                    "pratique.objective.result": RESULTS.get(letter, "Unknown"),
+                    "pratique.objective.result": RESULTS.get(letter.upper(), "Unknown"),
                     "pratique.objective.value": value,
                 }
             ),
@@ -109,7 +109,7 @@ def of_look(look: Look, names: Sequence[str]) -> tuple[SpanEvent, ...]:
 
 def of_objective(result: ObjectiveResult, source: str | None) -> dict[str, Value]:
     """One objective's result with all that explains it."""
-    baseline = result.baseline
+    baseline, statistic = result.baseline, result.statistic
     return said(
         {
             "test.case.name": result.name,
@@ -128,6 +128,11 @@ def of_objective(result: ObjectiveResult, source: str | None) -> dict[str, Value
             "pratique.objective.baseline.release": baseline.release if baseline else None,
             "pratique.objective.baseline.value": baseline.value if baseline else None,
             "pratique.objective.baseline.samples": baseline.samples if baseline else None,
+            "pratique.objective.statistic.method": statistic.method if statistic else None,
+            "pratique.objective.statistic.p_value": statistic.p_value if statistic else None,
+            "pratique.objective.statistic.p_harm": statistic.p_harm if statistic else None,
+            "pratique.objective.statistic.needed": statistic.needed if statistic else None,
+            "pratique.objective.dry_run": result.dry_run,
             "pratique.objective.provider": result.provider,
             "pratique.objective.query": result.query,
         }
