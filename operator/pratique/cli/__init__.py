@@ -16,6 +16,7 @@ import typer
 from .. import __version__
 from .crds import crds
 from .docs import docs
+from .judge import judge
 from .run import run
 
 app = typer.Typer(
@@ -44,6 +45,7 @@ def _options(
 
 app.command("crds")(crds)
 app.command("docs")(docs)
+app.command("judge")(judge)
 app.command("run")(run)
 
 

@@ -308,6 +308,7 @@ def _statistic(terms: Terms, found: Examined) -> Statistic:
         method="RatioTest",
         seen=found.events,
         cut=found.cut,
+        at=found.at,
         p_value=_short(found.p_value),
         p_harm=_short(found.p_harm),
         low=_short(low),

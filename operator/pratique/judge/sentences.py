@@ -343,7 +343,10 @@ def _finding(
     if finding.bound.value is not None and value is not None:
         plainly = compare(finding.bound.value, interval)
         beyond = {plainly, value} == {Outcome.HELD, Outcome.BROKEN}
-        parts.append(_against_bound(finding.bound.value, value, unit, beyond=beyond))
+        if finding.value_trial is not None and finding.value_trial.reason == "Evaluating":
+            parts.append(f"the bound {_comparison(finding.bound.value, unit)} is still open")
+        else:
+            parts.append(_against_bound(finding.bound.value, value, unit, beyond=beyond))
     if finding.bound.change is not None and changed is not None and baseline is not None:
         parts.append(_against_baseline(finding.bound.change, changed, unit, interval, baseline))
     joint = ", and "

@@ -133,6 +133,7 @@ def _told(found: Compared, terms: ValueTerms) -> str:
 def _statistic(found: Compared, terms: ValueTerms) -> Statistic:
     return Statistic(
         method="TTest",
+        at=found.at,
         p_value=_finite(found.p_value),
         low=_finite(found.low),
         high=_finite(found.high),

@@ -44,6 +44,8 @@ class Statistic(Model):
     """Harmful events seen on the release."""
     cut: int | None = None
     """So many would have been called harm."""
+    at: int | None = None
+    """The look, from 1, at which it was called harm."""
     p_value: float | None = None
     """How likely a healthy release would have looked at least so bad, over the whole sequence of looks."""
     p_harm: float | None = None

@@ -7,7 +7,7 @@ from typing import Annotated, ClassVar, Literal
 from pydantic import Field, StringConstraints
 
 from .base import Duration, Model, Name, Time, cel, keyed_list, rules
-from .budget import ErrorBudgetPolicy
+from .budget_policy import ErrorBudgetPolicy
 from .conditions import Condition, Reason
 from .indicator import ServiceLevelIndicatorSpec
 from .judgement import BaselineValue, Judgement, ObjectiveResult, Verdict
@@ -276,7 +276,8 @@ class Look(Model):
     ]
     """The objectives' values over this look alone, in the plan's order; null without data."""
     results: Annotated[str, StringConstraints(max_length=64)]
-    """One letter an objective, over this look alone: Pass, Warn, Fail, Unknown (no data, not judged)."""
+    """One letter an objective, over this look alone: Pass, Warn, Fail, Unknown (no data, not judged);
+    small where a test over all looks decides, and not so many in a row."""
 
 
 class Signals(Model):

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 
 from pratique.judge import agreements, budgets, calendars, slices
 from pratique.judge.slices import EMPTY, Rule, Slice, Tally, merge, tally
-from pratique.resources.budget import FreezeWindow
+from pratique.resources.budget_policy import FreezeWindow
 
 TABLES = yaml.safe_load((Path(__file__).parent / "budgets.yaml").read_text())
 LIMITS = budgets.Limits(fast=budgets.BurnLimit("1h", 14.4), slow=budgets.BurnLimit("6h", 6.0))

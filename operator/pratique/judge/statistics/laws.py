@@ -77,6 +77,8 @@ def hypergeometric(released: int, based: int, events: int, odds: float) -> Law:
 
 def binomial(events: int, share: float | Array) -> Law:
     """Binomial(events, share); with several shares one row for each."""
+    if isinstance(share, float):
+        return _binomial(events, min(max(share, 1e-300), 1 - 1e-16))
     shares = np.atleast_1d(np.asarray(share, dtype=np.float64))
     shares = np.clip(shares, 1e-300, 1 - 1e-16)
     least, most = 0, events
@@ -91,6 +93,19 @@ def binomial(events: int, share: float | Array) -> Law:
     return least, np.vstack([_normalised(row) for row in steps])
 
 
+@lru_cache(maxsize=1024)
+def _binomial(events: int, share: float) -> Law:
+    least, most = 0, events
+    if events > 64:
+        half = _SD * math.sqrt(events * share * (1 - share)) + _SD
+        least = max(0, int(events * share - half))
+        most = min(events, int(events * share + half) + 1)
+    x = np.arange(least + 1, most + 1, dtype=np.float64)
+    steps = np.log((events + 1 - x) / x)
+    steps += math.log(share) - math.log1p(-share)
+    return least, _normalised(steps)[None, :]
+
+
 def logistic(x: Array | float) -> Array:
     """1 / (1 + exp(-x))."""
     return np.asarray(1 / (1 + np.exp(-np.asarray(x, dtype=np.float64))))
@@ -98,6 +113,10 @@ def logistic(x: Array | float) -> Array:
 
 def _normalised(steps: Array) -> Array:
     """Probabilities from the logarithms of the ratios of neighbours."""
-    logs = np.concatenate(([0.0], np.cumsum(steps)))
-    weights = np.exp(logs - logs.max())
-    return np.asarray(weights / weights.sum())
+    logs = np.empty(len(steps) + 1)
+    logs[0] = 0.0
+    steps.cumsum(out=logs[1:])
+    logs -= logs.max()
+    np.exp(logs, out=logs)
+    logs /= logs.sum()
+    return logs

@@ -358,13 +358,14 @@ def _dealt(looks: Sequence[Look | None], terms: Terms) -> list[Look | None]:
     return dealt
 
 
-def deal(requests: int, events: int, parts: int) -> list[tuple[int, int]]:
+@lru_cache(maxsize=1024)
+def deal(requests: int, events: int, parts: int) -> tuple[tuple[int, int], ...]:
     """(requests, events) of each of so many equal parts; deterministic in its arguments."""
     events = min(max(events, 0), requests)
     sizes = [requests * (k + 1) // parts - requests * k // parts for k in range(parts)]
     if requests >= 10**9:
         shares = [events * (k + 1) // parts - events * k // parts for k in range(parts)]
-        return [(n, min(e, n)) for n, e in zip(sizes, shares, strict=True)]
+        return tuple((n, min(e, n)) for n, e in zip(sizes, shares, strict=True))
     draw = np.random.Generator(np.random.PCG64([requests, events, parts]))
     drawn = draw.multivariate_hypergeometric(np.asarray(sizes), events, method="marginals")
-    return [(n, int(e)) for n, e in zip(sizes, drawn, strict=True)]
+    return tuple((n, int(e)) for n, e in zip(sizes, drawn, strict=True))

@@ -85,9 +85,9 @@ def compare(
             for r, b in zip(release, baseline, strict=False)
             if r is not None and b is not None
         ]
-        if any(r <= 0 or b <= 0 or not math.isfinite(r * b) for r, b in pairs):
+        if any(not (0 < x < math.inf) for pair in pairs for x in pair):
             return None
-        series = [None if r is None or b is None else math.log(r / b) for r, b in
+        series = [None if r is None or b is None else math.log(r) - math.log(b) for r, b in
                   zip(release, baseline, strict=False)]  # fmt: skip
         reference = None
     return _walked(series, reference, terms, ended=ended)

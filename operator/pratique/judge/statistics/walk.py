@@ -11,6 +11,8 @@ import numpy as np
 from .laws import QUIET, Array, Law, Noise, moves, states
 
 _DROP = 1e-15
+_SHORT = 64
+"""So short a law is not worth trimming."""
 
 
 class Walk:
@@ -49,10 +51,12 @@ class Walk:
 
     def cut(self, allowance: float) -> int:
         """Cut off the tail that fits into ``allowance`` (in all); returns the least sum called."""
-        law = self._f.sum(axis=0)
-        tails = np.cumsum(law[::-1])[::-1]
-        left = allowance - self.spent
-        index = int(np.searchsorted(-tails, -left, side="left"))
+        law = self._f[0] if len(self._f) == 1 else self._f.sum(axis=0)
+        tails = law[::-1].cumsum()
+        # Ascending from the far end: as many as still fit.
+        fits = int(tails.searchsorted(allowance - self.spent, side="right"))
+        index = len(tails) - fits
+        tails = tails[::-1]
         if index < len(tails):
             self.spent += float(tails[index])
             self._f = self._f[:, :index] if index else self._f[:, :0]
@@ -76,6 +80,8 @@ class Walk:
         return self._low + float((law * np.arange(len(law))).sum()) / total if total > 0 else 0.0
 
     def _trim(self) -> None:
+        if self._f.shape[1] < _SHORT:
+            return
         law = self._f.sum(axis=0)
         kept = np.flatnonzero(law > _DROP)
         if len(kept) and (kept[0] > 0 or kept[-1] < len(law) - 1):

@@ -1,0 +1,1 @@
+"""Judging what is given: cases written by hand, and the samples of recorded releases. Pure."""

@@ -1,0 +1,219 @@
+"""`pratique judge`: forms, exit codes, what is said of bad input; and that nothing raises."""
+
+from __future__ import annotations
+
+import json
+import math
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from typer.testing import CliRunner
+
+from pratique.cli import app
+from pratique.replay.reading import BadInput, documents, read
+from pratique.replay.run import run
+
+GOOD: dict[str, Any] = {
+    "name": "good",
+    "objectives": [{"name": "errors", "kind": "bad", "pass": [{"value": {"lte": 0.01}}]}],
+    "samples": {"errors": [[2, 600], [4, 590], [3, 610]]},
+}
+BAD = {**GOOD, "name": "bad", "samples": {"errors": [[60, 600]] * 3}}
+SILENT = {**GOOD, "name": "silent", "samples": {"errors": [None] * 3}}
+
+
+def judge(*args: str, text: str | None = None) -> Any:
+    return CliRunner().invoke(app, ["judge", *args], input=text)
+
+
+@pytest.mark.parametrize(
+    ("cases", "code"),
+    [([GOOD], 0), ([GOOD, BAD], 1), ([GOOD, SILENT], 3), ([SILENT, BAD], 1)],
+)
+def test_the_exit_code_is_that_of_the_worst(cases: list[Any], code: int) -> None:
+    assert judge("-f", "-", text=json.dumps(cases)).exit_code == code
+    assert judge("-f", "-", "--exit-zero", text=json.dumps(cases)).exit_code == 0
+
+
+def test_every_form_of_input_comes_to_the_same(tmp_path: Path) -> None:
+    both = [GOOD, BAD]
+    forms = {
+        "list.json": json.dumps(both),
+        "lines.jsonl": "\n".join(map(json.dumps, both)),
+        "documents.yaml": yaml.safe_dump_all(both),
+        "list.yaml": yaml.safe_dump(both),
+        "indented.json": json.dumps(both, indent=2),
+    }
+    outputs = set()
+    for name, text in forms.items():
+        (tmp_path / name).write_text(text)
+        outputs.add(judge("-f", str(tmp_path / name), "-o", "json").stdout)
+    [output] = outputs
+    assert [c["name"] for c in json.loads(output)] == ["good", "bad"]
+
+
+def test_every_form_of_output_holds_the_judgement() -> None:
+    text = json.dumps([GOOD, BAD])
+    whole = json.loads(judge("-f", "-", "-o", "json", text=text).stdout)
+    lines = judge("-f", "-", "-o", "jsonl", text=text).stdout
+    assert [json.loads(line) for line in lines.splitlines()] == whole
+    assert list(yaml.safe_load_all(judge("-f", "-", "-o", "yaml", text=text).stdout)) == whole
+    assert whole[0]["judgement"]["verdict"] == "Promotable"
+    assert whole[1]["calledAt"] == 1
+    people = judge("-f", "-", text=text).stdout
+    assert "bad: NotPromotable (ObjectiveFailed, called at look 1)" in people
+
+
+def test_values_fail_by_looks_in_a_row_as_in_the_operator() -> None:
+    case = {
+        "objectives": [{"name": "heap", "kind": "value", "pass": [{"value": {"lte": 100}}]}],
+        "samples": {"heap": [90, 120, 90, 130, 140, 150, 90, 90]},
+    }
+    [judged] = map(run, read(json.dumps(case), "x"))
+    assert (judged.judgement.verdict, judged.called_at) == ("NotPromotable", 6)
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        ({"samples": {}}, "samples has nothing for objective 'errors': add samples.errors"),
+        ({"samples": {"errors": []}}, "samples.errors.looks: List should have at least 1 item"),
+        ({"samples": {"errors": [[1, 2, 3]]}}, "samples.errors.looks[0]"),
+        ({"samples": {"errors": [[1.5, 3]]}}, "the first is 1.5, which is no count"),
+        ({"samples": {"errors": ["many"]}}, "write a look as a number"),
+        (
+            {"samples": {"errors": [{"missing": "Gone"}]}},
+            "'Gone' is no reason: choose one of NoData",
+        ),
+        ({"samples": {"error": [1]}}, "samples has nothing for objective 'errors'"),
+        (
+            {"baseline": {"slow": {"value": 1}}},
+            "baseline.slow belongs to no objective: there are errors",
+        ),
+        ({"baseline": {"errors": {"release": "x"}}}, "say exactly one of value, counts"),
+        ({"objectives": [{"name": "errors", "kind": "bad"}]}, "an objective needs pass"),
+        (
+            {"objectives": [{"name": "errors", "pass": [{"value": {"lte": 1}}]}]},
+            "say exactly one of kind",
+        ),
+        (
+            {"objectives": [{"name": "errors", "kind": "bad", "pass": [{"value": {"lte": 5}}]}]},
+            "write 5 % as 0.05",
+        ),
+        ({"interval": "soon"}, "interval: 'soon' is not a duration"),
+        ({"planed": 5}, "planed"),
+    ],
+)
+def test_bad_input_names_case_field_and_mend(change: dict[str, Any], said: str) -> None:
+    result = judge("-f", "-", text=json.dumps({**GOOD, **change}))
+    assert result.exit_code == 2
+    assert said in result.stderr
+    assert "standard input: case 1 (good)" in result.stderr
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("", "is empty"),
+        ("{", "no YAML"),
+        ('{"name": "a",\n "objectives": [}', "line 2: no JSON"),
+        ("a: b: c", "line 1: no YAML"),
+        ("just words", "not a map"),
+        ("- 1\n- 2", "case 1 is 1, not a map"),
+        ("[" * 5000, "nested too deeply"),
+        ("- " * 5000 + "a", "nested too deeply"),
+        ('{"a":' * 100_000, "nested too deeply"),
+        (
+            "a: &a [x, x, x, x, x, x, x, x, x, x]\n"
+            + "".join(f"{n}: &{n} [{', '.join(['*' + p] * 10)}]\n" for p, n in zip("abcdefgh", "bcdefghi", strict=True)),
+            "its aliases stand for too much",
+        ),
+        ("a: &a\n  b: *a\n", "its aliases stand for too much"),
+    ],
+)  # fmt: skip
+def test_hostile_text_is_refused(text: str, said: str) -> None:
+    result = judge("-f", "-", text=text)
+    assert result.exit_code == 2, result.output
+    assert said in result.stderr
+
+
+def test_a_file_that_is_not_there() -> None:
+    result = judge("-f", "nowhere.yaml")
+    assert result.exit_code == 2
+    assert "nowhere.yaml: No such file or directory" in result.stderr
+
+
+def test_no_text_at_all_in_utf8(tmp_path: Path) -> None:
+    (tmp_path / "x.yaml").write_bytes(b"name: \xff")
+    assert "byte 6 is no UTF-8" in judge("-f", str(tmp_path / "x.yaml")).stderr
+
+
+anything = st.recursive(
+    st.none() | st.booleans() | st.floats() | st.integers() | st.text(max_size=8),
+    lambda x: st.lists(x, max_size=4) | st.dictionaries(st.text(max_size=8), x, max_size=4),
+    max_leaves=12,
+)
+fields = st.sampled_from(
+    ["samples", "baseline", "objectives", "planned", "score", "anchor", "interval"]
+)
+
+
+@settings(max_examples=300, deadline=None)
+@given(st.dictionaries(fields, anything, max_size=3))
+def test_whatever_a_case_holds_nothing_but_bad_input_raises(change: dict[str, Any]) -> None:
+    try:
+        for case in read(json.dumps({**GOOD, **change}), "x"):
+            run(case)
+    except BadInput:
+        pass
+
+
+looks = st.lists(
+    st.none()
+    | st.floats()
+    | st.tuples(st.integers(-3, 400), st.integers(-3, 400)).map(list)
+    | st.just({"buckets": {"0.3": 5, "+Inf": 9}}),
+    min_size=1,
+    max_size=8,
+)
+
+
+@settings(max_examples=200, deadline=None)
+@given(looks, looks, st.sampled_from(["bad", "good", "value"]), st.booleans(), st.booleans())
+def test_whatever_the_looks_hold_there_is_a_judgement(
+    given_looks: list[Any], beside: list[Any], kind: str, same: bool, final: bool
+) -> None:
+    case = {
+        "objectives": [
+            {"name": "o", "kind": kind, "pass": [{"value": {"lte": 0.5}, "change": {"lte": "10%"}}]}
+        ],
+        "samples": {"o": given_looks},
+        "baseline": {"o": {"looks": beside, "sameMinutes": same}},
+        "final": final,
+    }
+    [judged] = map(run, read(json.dumps(case), "x"))
+    assert judged.judgement.verdict in ("Promotable", "NotPromotable", "Inconclusive")
+    json.dumps(judged.dump(), allow_nan=False)
+    assert final or judged.judgement.verdict != "Promotable"
+
+
+@settings(max_examples=200, deadline=None)
+@given(st.text(max_size=300))
+def test_whatever_the_text_is_nothing_but_bad_input_raises(text: str) -> None:
+    try:
+        list(documents(text, "x"))
+    except BadInput:
+        pass
+
+
+def test_numbers_that_are_none_are_no_evidence() -> None:
+    case = {
+        "objectives": [{"name": "o", "kind": "value", "pass": [{"value": {"lte": 1}}]}],
+        "samples": {"o": [math.nan, math.inf, math.nan]},
+    }
+    [judged] = map(run, read(json.dumps(case), "x"))
+    assert (judged.judgement.verdict, judged.judgement.reason) == ("Inconclusive", "NotANumber")
