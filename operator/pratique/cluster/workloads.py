@@ -12,7 +12,7 @@ from datetime import datetime
 from typing import Any
 
 from ..lifecycle.view import Container, Pod, Revision, Workload
-from ..resources.budget import CHANGE_CLASS_ANNOTATION
+from ..resources.budget_policy import CHANGE_CLASS_ANNOTATION
 
 Body = Mapping[str, Any]
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import random
 from collections.abc import Callable
@@ -19,9 +20,11 @@ from ..lifecycle.policies import Policy
 from ..lifecycle.standing import Trouble
 from ..queries import slices
 from ..queries.errors import Unasked
+from ..resources import conditions
 from ..resources.agreement import AgreedFigures, AgreedObjective, ServiceLevelAgreementStatus
-from ..resources.budget import ErrorBudgetPolicy, ServiceLevelObjectiveStatus, Span
-from ..resources.conditions import Condition
+from ..resources.budget import ServiceLevelObjectiveStatus, Span
+from ..resources.budget_policy import ErrorBudgetPolicy
+from ..resources.conditions import Condition, Status
 from ..sources.errors import Rejected, SourceError
 from ..telemetry.metrics import Metrics
 from .asking import Sources
@@ -30,6 +33,10 @@ from .store import Store
 
 logger = logging.getLogger(__name__)
 
+PLURALS = {
+    "servicelevelobjectives": "ServiceLevelObjective",
+    "servicelevelagreements": "ServiceLevelAgreement",
+}
 EVERY = timedelta(minutes=1)
 AGREEMENTS_EVERY = timedelta(minutes=5)
 GATHERING = timedelta(seconds=2)
@@ -71,6 +78,7 @@ class BudgetKeeper:
         if named is None or (kind == "ServiceLevelObjective" and not _has_target(self._store, at)):
             self._due.pop(key, None)
             self._written.pop(key, None)
+            await self._refused(key)
             return None
         known = self._due.get(key)
         if known and known[0] == named.generation and self._now() < known[1]:
@@ -85,6 +93,29 @@ class BudgetKeeper:
         due = self._now() + wait * random.uniform(0.9, 1.1)  # noqa: S311
         self._due[key] = (named.generation, due)
         return due
+
+    async def _refused(self, key: Key) -> None:
+        """A document that the models do not take, though the API server did: say so in its status."""
+        problem = self._store.refused_accounts.get(key)
+        if problem is None:
+            return
+        plural = next(p for p, kind in PLURALS.items() if kind == key[1])
+        body = await self._cluster.get(plural, key[0], key[2])
+        if body is None:
+            return
+        generation = body["metadata"].get("generation", 0)
+        old = (body.get("status") or {}).get("conditions", [])
+        wanted: list[tuple[str, Status, str, str]] = [
+            ("Ready", "Unknown", "Invalid", problem),
+            ("Stalled", "True", "Invalid", problem),
+        ]
+        if [(c["type"], c.get("message")) for c in old] == [(t, m) for t, _, _, m in wanted]:
+            return
+        merged = conditions.merge([], wanted, generation=generation, now=_whole(self._now()))
+        status = {"observedGeneration": generation, "conditions": [c.dump() for c in merged]}
+        self._metrics.api_writes.labels(kind=key[1], verb="status").inc()
+        with contextlib.suppress(Gone):
+            await self._cluster.patch_status(plural, key[0], key[2], status, None)
 
     # Budgets
 

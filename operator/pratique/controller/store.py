@@ -22,7 +22,8 @@ from ..resources.agreement import (
     ServiceLevelAgreementStatus,
 )
 from ..resources.base import ObjectMeta
-from ..resources.budget import OVERRIDE_ANNOTATION, ServiceLevelObjectiveStatus
+from ..resources.budget import ServiceLevelObjectiveStatus
+from ..resources.budget_policy import OVERRIDE_ANNOTATION
 from ..resources.indicator import ServiceLevelIndicator, ServiceLevelIndicatorSpec
 from ..resources.objective import ServiceLevelObjective, ServiceLevelObjectiveSpec
 from ..resources.policy import ReleasePolicy, ReleasePolicyStatus
@@ -35,6 +36,12 @@ logger = logging.getLogger(__name__)
 Body = Mapping[str, Any]
 Name = tuple[str, str]
 """(namespace, name)."""
+
+
+_RECKONED = {
+    "servicelevelobjectives": "ServiceLevelObjective",
+    "servicelevelagreements": "ServiceLevelAgreement",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,6 +84,8 @@ class Store:
     budget_status: dict[Name, ServiceLevelObjectiveStatus] = field(default_factory=dict)
     """Of objectives, as last read or written."""
     agreement_status: dict[Name, ServiceLevelAgreementStatus] = field(default_factory=dict)
+    refused_accounts: dict[Key, str] = field(default_factory=dict)
+    """Objectives and agreements that the models do not take, and why."""
     releases: dict[Key, dict[str, Record]] = field(default_factory=dict)
     _owner: dict[Name, Key] = field(default_factory=dict)
 
@@ -144,6 +153,7 @@ class Store:
                         self.budget_status[name] = objective.status
                     before = self.objectives.get(name)
                     named = Named(*name, meta.generation, objective.spec)
+                    self.refused_accounts.pop((name[0], _RECKONED[plural], name[1]), None)
                     self.objectives[name] = named
                     if named == before:  # its status alone
                         return set()
@@ -154,6 +164,7 @@ class Store:
                     agreement = ServiceLevelAgreement.model_validate(_ours(body))
                     if agreement.status is not None:
                         self.agreement_status[name] = agreement.status
+                    self.refused_accounts.pop((name[0], _RECKONED[plural], name[1]), None)
                     promised = self.agreements.get(name)
                     self.agreements[name] = Named(*name, meta.generation, agreement.spec)
                     if promised == self.agreements[name]:
@@ -178,6 +189,10 @@ class Store:
             if plural == "releasepolicies":
                 self.refused[name] = sentence
                 return {(meta.namespace, "ReleasePolicy", meta.name)}
+            if plural in _RECKONED:
+                key = (meta.namespace, _RECKONED[plural], meta.name)
+                self.refused_accounts[key] = sentence
+                return {key} | self._waiting(meta.namespace)
         return self._waiting(meta.namespace)
 
     def drop(self, plural: str, namespace: str, name: str) -> set[Key]:
@@ -202,9 +217,11 @@ class Store:
             case "servicelevelobjectives":
                 self.objectives.pop(at, None)
                 self.budget_status.pop(at, None)
+                self.refused_accounts.pop((namespace, _RECKONED[plural], name), None)
             case "servicelevelagreements":
                 self.agreements.pop(at, None)
                 self.agreement_status.pop(at, None)
+                self.refused_accounts.pop((namespace, _RECKONED[plural], name), None)
                 return set()
             case "servicelevelindicators":
                 self.indicators.pop(at, None)

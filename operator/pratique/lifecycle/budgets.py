@@ -13,12 +13,8 @@ from datetime import datetime, timedelta
 from ..judge import budgets, calendars
 from ..judge.numbers import clip, quantity
 from ..resources.agreement import ServiceLevelAgreementSpec, ServiceLevelAgreementStatus
-from ..resources.budget import (
-    ErrorBudgetPolicy,
-    Override,
-    ServiceLevelObjectiveStatus,
-    parse_override,
-)
+from ..resources.budget import ServiceLevelObjectiveStatus
+from ..resources.budget_policy import ErrorBudgetPolicy, Override, parse_override
 from ..resources.conditions import find
 from ..resources.judgement import Judgement
 from ..resources.objective import ServiceLevelObjectiveSpec

@@ -22,10 +22,10 @@ from ..resources.base import format_duration
 from ..resources.budget import (
     BudgetGate,
     BurnRate,
-    ErrorBudgetPolicy,
     ServiceLevelObjectiveStatus,
     Span,
 )
+from ..resources.budget_policy import ErrorBudgetPolicy
 from ..resources.conditions import Status
 from .accounts import Account
 from .ledgers import DAY, HOUR, Book, bad_and_total

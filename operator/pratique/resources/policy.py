@@ -23,7 +23,7 @@ from .base import (
     rules,
 )
 from .bounds import BOUND_RULES, check_bounds
-from .budget import ErrorBudgetPolicy
+from .budget_policy import ErrorBudgetPolicy
 from .conditions import Condition, Reason
 from .judgement import Verdict
 from .objective import Bounds, IndicatorSource, ServiceLevelObjectiveSpec
