@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import random
 import zlib
 from datetime import UTC, datetime, timedelta
 
@@ -12,7 +13,7 @@ from hypothesis import strategies as st
 
 from pratique.judge import slices
 from pratique.judge.calendars import Period, rolling
-from pratique.judge.slices import Rule, Slice, tally
+from pratique.judge.slices import Rule, Slice, Tally, tally
 from pratique.lifecycle import ledgers
 from pratique.lifecycle.ledgers import Book, Chunk, Frame, Ledger
 from pratique.queries.slices import MAX_POINTS
@@ -164,9 +165,15 @@ def test_whatever_was_kept_is_no_error(text: str, raw: bytes) -> None:
 
 
 def test_a_busy_quarter_stays_small() -> None:
-    """Ninety-two days of uneven figures, packed."""
+    """Ninety-two days of uneven figures, packed: some kB, a fraction of what the field may hold."""
     of = Frame(Rule("Occurrences"), FIVE, FIVE, Period(T0, T0 + timedelta(days=92)),
                rolling=False, mark="m")  # fmt: skip
-    book = kept(of, None, T0 + timedelta(days=92), [n * 7 % 11 for n in range(50)])
-    assert len(book.ledger.tallies) == 92 * 8
-    assert len(ledgers.packed(book.ledger)) < 16_000
+    draw = random.Random(7)
+    counted = tuple(
+        Tally(36, 36, float(draw.randrange(10**6, 10**7)), round(draw.uniform(0, 10**4), 3))
+        for _ in range(92 * 8)
+    )
+    ledger = Ledger("m", T0, counted)
+    packed = ledgers.packed(ledger)
+    assert len(packed) < 16_000
+    assert ledgers.opened(of, packed) == ledger
