@@ -13,7 +13,7 @@ import statistics
 from collections.abc import Sequence
 from datetime import datetime
 
-from ..resources.policy import Analysis, BaselineChoice
+from ..resources.policy import AnalysisTerms, BaselineChoice
 from ..resources.release import BaselineObjective, PlannedBaseline, Spread
 from .noticing import Known
 from .policies import Policy
@@ -61,7 +61,7 @@ def trusted(known: Known) -> bool:
 
 def _choose(
     choice: BaselineChoice,
-    analysis: Analysis,
+    analysis: AnalysisTerms,
     good: Sequence[Known],
     known: Sequence[Known],
     now: datetime,
@@ -112,7 +112,7 @@ def _fit(before: Known) -> bool:
     )
 
 
-def _before(analysis: Analysis, before: Known, now: datetime) -> PlannedBaseline | None:
+def _before(analysis: AnalysisTerms, before: Known, now: datetime) -> PlannedBaseline | None:
     begin = now - analysis.window
     if before.rolled_out_at is not None:
         begin = max(begin, before.rolled_out_at + analysis.warm_up)

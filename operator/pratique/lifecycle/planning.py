@@ -16,7 +16,7 @@ from ..resources.base import format_duration
 from ..resources.bounds import check_bounds
 from ..resources.indicator import ServiceLevelIndicatorSpec
 from ..resources.objective import IndicatorSource, ServiceLevelObjectiveSpec
-from ..resources.policy import Analysis, PolicyObjective
+from ..resources.policy import AnalysisTerms, PolicyObjective
 from ..resources.provider import MetricsProviderSpec, MetricsProviderStatus
 from ..resources.release import (
     Plan,
@@ -158,7 +158,7 @@ def _slim(baseline: PlannedBaseline, objectives: Sequence[PlannedObjective]) -> 
 
 
 def _analysis(
-    analysis: Analysis, progress_deadline: float | None, providers: Sequence[ProviderPlan]
+    analysis: AnalysisTerms, progress_deadline: float | None, providers: Sequence[ProviderPlan]
 ) -> PlanAnalysis:
     minutes = timedelta(minutes=1)
     # Both ends of the window are rounded up to the grid, and its last samples come late.
@@ -299,7 +299,7 @@ def _provider(
     return providers.index(planned)
 
 
-def _check_rhythm(analysis: Analysis, scrape: timedelta | None, provider: str) -> None:
+def _check_rhythm(analysis: AnalysisTerms, scrape: timedelta | None, provider: str) -> None:
     """Counts need two samples in each look and four in the window, or they say nothing."""
     if scrape is None:
         return

@@ -6,7 +6,7 @@ Not here: how needs of several questions become few queries (grouping).
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -14,7 +14,7 @@ from ..judge.samples import Missing
 from ..resources.indicator import Series, Where
 from . import promql, templates
 from .errors import Unasked
-from .questions import Provider, Question
+from .questions import ARGUMENT, Provider, Question, Scope
 
 Values = tuple[str, ...]
 """A member's label values, beside the counter's ``by``."""
@@ -112,6 +112,7 @@ def matchers(where: Where, question: Question) -> tuple[str, ...]:
         "namespace": scope.namespace,
         "workload": scope.workload,
         "version": scope.version,
+        **scope.arguments,
     }
     for given in where:
         for comparison, text in (
@@ -121,6 +122,7 @@ def matchers(where: Where, question: Question) -> tuple[str, ...]:
             ("!~", given.not_matches),
         ):
             if text is not None:
+                check_arguments(names_in(text), scope)
                 used = {n: required(n, v) for n, v in values.items() if n in names_in(text)}
                 out.append(promql.matcher(given.label, comparison, text, used))
     return tuple(sorted(set(out)))
@@ -129,6 +131,19 @@ def matchers(where: Where, question: Question) -> tuple[str, ...]:
 def names_in(text: str) -> frozenset[str]:
     """The variables in a text."""
     return templates.variables(text)
+
+
+def check_arguments(used: Iterable[str], scope: Scope) -> None:
+    """Raises Unasked where an argument is used and nobody gave it: only an Analysis has some."""
+    for name in sorted(used):
+        if name.startswith(ARGUMENT) and name not in scope.arguments:
+            given = name.removeprefix(ARGUMENT)
+            raise Unasked(
+                Missing(
+                    "QueryRejected",
+                    f"${name} has no value: only an Analysis gives arguments, under spec.args.{given}",
+                )
+            )
 
 
 def required(name: str, value: str | None, why: Mapping[str, str] | None = None) -> str:

@@ -7,6 +7,9 @@ from datetime import datetime
 
 from ..resources.indicator import ServiceLevelIndicatorSpec
 
+ARGUMENT = "arg_"
+"""How the variables of an Analysis' arguments begin."""
+
 
 @dataclass(frozen=True, slots=True)
 class Provider:
@@ -34,6 +37,13 @@ class Scope:
     """… or an RE2 expression for them (anchored by Prometheus)."""
     baseline_pattern: str | None = None
     """An RE2 expression of the release before's pods, for $baselinePods."""
+    args: tuple[tuple[str, str], ...] = ()
+    """(name, value) of an Analysis' arguments that the indicator uses, for $arg_NAME."""
+
+    @property
+    def arguments(self) -> dict[str, str]:
+        """The arguments as variables, without their $."""
+        return {f"{ARGUMENT}{name}": value for name, value in self.args}
 
 
 @dataclass(frozen=True)

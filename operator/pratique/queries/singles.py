@@ -5,7 +5,7 @@ from __future__ import annotations
 from ..judge.samples import Missing
 from . import promql, templates
 from .errors import Unasked
-from .needs import required
+from .needs import check_arguments, required
 from .questions import Question
 
 
@@ -24,8 +24,10 @@ def expression(question: Question) -> str:
         "window": promql.duration(question.span),
         "pods": pods,
         "baselinePods": scope.baseline_pattern,
+        **scope.arguments,
     }
     used = templates.variables(query.expr)
+    check_arguments(used, scope)
     try:
         return templates.render(
             query.expr, {n: required(n, v) for n, v in values.items() if n in used}

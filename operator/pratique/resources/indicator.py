@@ -33,14 +33,16 @@ VARIABLES = (
 """What a raw query may use."""
 MATCHER_VARIABLES = ("$namespace", "$workload", "$version")
 """What a matcher's value may use."""
+ARGUMENT = "arg_[a-z][a-z0-9_]*"
+"""What an Analysis' arguments are called, as variables: $arg_run is the one called run."""
 
 
 def _only(variables: tuple[str, ...]) -> Says:
     """Every $name in the text is one of these; a regular expression's bare $ is left alone."""
-    names = "|".join(v.removeprefix("$") for v in variables)
+    names = "|".join([*(v.removeprefix("$") for v in variables), ARGUMENT])
     return Says.matches(
         rf"([^$]|[$]({names})\b|[$][^a-zA-Z_$])*[$]?",
-        f"unknown variable: there are {' '.join(variables)}",
+        f"unknown variable: there are {' '.join(variables)}, and $arg_NAME in an Analysis",
     )
 
 
@@ -50,7 +52,7 @@ MatchText = Annotated[str, StringConstraints(max_length=512), _only(MATCHER_VARI
 class Matcher(Model):
     """A label and what its value must be: exactly one of equals, notEquals, matches, notMatches.
 
-    Values may use $namespace, $workload and $version.
+    Values may use $namespace, $workload and $version, and in an Analysis $arg_NAME.
     """
 
     model_config = rules(
@@ -171,9 +173,9 @@ class LatencyIndicator(Model):
 class QueryIndicator(Model):
     """A PromQL expression that gives one number.
 
-    Variables: $namespace $workload $kind $release $version $window $pods $baselinePods. $pods and
-    $baselinePods are regular expressions: write pod=~"$pods". Others stand inside quotes, $window
-    inside brackets.
+    Variables: $namespace $workload $kind $release $version $window $pods $baselinePods, and in an
+    Analysis $arg_NAME. $pods and $baselinePods are regular expressions: write pod=~"$pods". Others
+    stand inside quotes, $window inside brackets.
     """
 
     expr: Annotated[str, StringConstraints(min_length=1, max_length=4096), _only(VARIABLES)]

@@ -333,7 +333,7 @@ _MAX_WINDOW = "maxWindow is how far the window may be extended: it is at least t
 _DEADLINE = "the deadline counts from the rollout's completion: leave it room for the whole window"
 
 
-class Analysis(Model):
+class AnalysisTerms(Model):
     """How a release is judged."""
 
     model_config = rules(
@@ -438,7 +438,7 @@ class ReleasePolicySpec(Model):
         ),
     ] = []
     """What must be met; with none, the built-in stays-up (Kubernetes' own signals)."""
-    analysis: Analysis = Analysis()
+    analysis: AnalysisTerms = AnalysisTerms()
     """How a release is judged."""
     mode: Literal["Enforce", "Warn", "DryRun"] = "Enforce"
     """Enforce; or Warn and DryRun: everything is judged and recorded, and nothing is held back."""
