@@ -5,11 +5,12 @@ from __future__ import annotations
 import sys
 from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
 if TYPE_CHECKING:
+    from ..replay.recorded import Recorded
     from ..replay.run import Judged
 
 OK, NOT_PROMOTABLE, BAD_INPUT, INCONCLUSIVE = 0, 1, 2, 3
@@ -17,11 +18,33 @@ OK, NOT_PROMOTABLE, BAD_INPUT, INCONCLUSIVE = 0, 1, 2, 3
 
 def judge(
     files: Annotated[
-        list[str],
+        list[str] | None,
         typer.Option(
             "--file", "-f", help="Cases as JSON, JSON lines or YAML; - is standard input."
         ),
-    ],
+    ] = None,
+    release: Annotated[
+        str | None, typer.Option("--release", help="Judge this recorded release again.")
+    ] = None,
+    namespace: Annotated[
+        str, typer.Option("--namespace", "-n", help="The release's namespace.")
+    ] = "default",
+    record: Annotated[
+        Path | None,
+        typer.Option(
+            "--record",
+            help="Release and ReleaseRecord as kubectl get -o yaml wrote them, instead of a cluster.",
+        ),
+    ] = None,
+    with_policy: Annotated[
+        Path | None,
+        typer.Option(
+            "--with-policy", help="A ReleasePolicy: judge by it instead of the one of then."
+        ),
+    ] = None,
+    kubeconfig: Annotated[
+        str | None, typer.Option(envvar="KUBECONFIG", help="Which cluster the release is in.")
+    ] = None,
     output: Annotated[
         Literal["text", "json", "jsonl", "yaml"], typer.Option("--output", "-o", help="The form.")
     ] = "text",
@@ -29,14 +52,23 @@ def judge(
         bool, typer.Option("--exit-zero", help="Exit 0 whatever the verdicts are.")
     ] = False,
 ) -> None:
-    """Judge samples that are given: what would the verdict be?
+    """Judge samples that are given, or those of a recorded release: what would the verdict be?
 
     Exit code: 0 all promotable, 1 some are not, 2 bad input, 3 some are inconclusive.
     """
     from ..replay.reading import BadInput
 
+    if (files is None) == (release is None and record is None):
+        typer.echo(
+            "pratique judge: say either --file CASES, or --release NAME (or --record FILE)",
+            err=True,
+        )
+        raise typer.Exit(BAD_INPUT)
     try:
-        found = list(_judged(files))
+        if files is not None:
+            found = list(_judged(files))
+        else:
+            found = [_again(release, namespace, record, with_policy, kubeconfig)]
     except BadInput as problem:
         typer.echo(f"pratique judge: {problem}", err=True)
         raise typer.Exit(BAD_INPUT) from None
@@ -59,6 +91,71 @@ def _judged(files: list[str]) -> Iterator[Judged]:
         yield from (
             run(case) for case in read(_text(name), "standard input" if name == "-" else name)
         )
+
+
+def _again(
+    release: str | None,
+    namespace: str,
+    record: Path | None,
+    with_policy: Path | None,
+    kubeconfig: str | None,
+) -> Judged:
+    from ..lifecycle.records import decode
+    from ..replay.again import again
+    from ..replay.reading import BadInput
+    from ..replay.recorded import policy_in, recorded_in
+
+    if record is not None:
+        what = str(record)
+        found = recorded_in(_text(what), what, release)
+    else:
+        assert release is not None
+        what = f"{namespace}/{release}"
+        found = _fetched(release, namespace, kubeconfig)
+    policy = None
+    if with_policy is not None:
+        policy = policy_in(_text(str(with_policy)), str(with_policy))
+    try:
+        samples = decode(found.data)
+    except ValueError as problem:
+        raise BadInput(f"{what}: {problem}") from None
+    done = again(found.name, found.spec, samples, policy)
+    for note in done.notes:
+        typer.echo(f"note: {note}", err=True)
+    return done.judged
+
+
+def _fetched(release: str, namespace: str, kubeconfig: str | None) -> Recorded:
+    """Release and record from the cluster; read only."""
+    import asyncio
+
+    from ..cluster.client import Cluster
+    from ..cluster.errors import ClusterError
+    from ..replay.reading import BadInput
+    from ..replay.recorded import of
+
+    async def get() -> list[dict[str, Any] | None]:
+        cluster = Cluster.connect(kubeconfig)
+        try:
+            kinds = ("releases", "releaserecords")
+            return [await cluster.get(kind, namespace, release) for kind in kinds]
+        finally:
+            await cluster.close()
+
+    try:
+        body, record = asyncio.run(get())
+    except ClusterError as error:
+        raise BadInput(str(error)) from None
+    if body is None:
+        raise BadInput(
+            f"there is no Release {namespace}/{release}: see kubectl get rel -n {namespace}"
+        )
+    if record is None:
+        raise BadInput(
+            f"{namespace}/{release} has no ReleaseRecord: it is written with the verdict, and only "
+            "where a look was due"
+        )
+    return of(body, record, f"{namespace}/{release}")
 
 
 def _text(name: str) -> str:

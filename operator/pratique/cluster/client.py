@@ -21,6 +21,7 @@ from lightkube.operators import Operator, exists
 from lightkube.types import PatchType
 
 from ..resources.base import API_VERSION
+from ..resources.record import ReleaseRecordSpec
 from ..resources.release import ReleaseSpec
 from . import kinds
 from .connection import Connection, connect
@@ -96,6 +97,25 @@ class Cluster:
         }
         what = f"creating release {namespace}/{name}"
         return await self._create(what, kinds.OURS["releases"], release)
+
+    async def create_record(
+        self, namespace: str, name: str, uid: str, spec: ReleaseRecordSpec
+    ) -> bool:
+        """The samples of a Release, owned by it; False where they are there already."""
+        body = {
+            "apiVersion": API_VERSION,
+            "kind": "ReleaseRecord",
+            "metadata": {
+                "name": name,
+                "namespace": namespace,
+                "ownerReferences": [
+                    {"apiVersion": API_VERSION, "kind": "Release", "name": name, "uid": uid}
+                ],
+            },
+            "spec": spec.dump(),
+        }
+        what = f"creating releaserecord {namespace}/{name}"
+        return await self._create(what, kinds.OURS["releaserecords"], body) is not None
 
     async def patch_status(
         self,

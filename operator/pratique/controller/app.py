@@ -14,7 +14,7 @@ import kopf
 
 from ..cluster.client import Cluster
 from ..cluster.watching import Watches
-from ..resources.kinds import KINDS, kind_of
+from ..resources.kinds import WATCHED, kind_of
 from ..telemetry.export import TraceExporter
 from ..telemetry.logs import configure_logging
 from ..telemetry.metrics import Metrics
@@ -33,7 +33,7 @@ logger = logging.getLogger(__name__)
 
 PLURALS = (
     "deployments",
-    *(kind_of(m).plural for m in KINDS),
+    *(kind_of(m).plural for m in WATCHED),
 )
 MEND_EVERY = timedelta(minutes=10)
 """How often everything is listed, since a watch may miss a deletion when it lists again."""

@@ -12,7 +12,7 @@ from typing import Any
 import kopf
 
 from ..resources.base import GROUP, VERSION
-from ..resources.kinds import KINDS, kind_of
+from ..resources.kinds import WATCHED, kind_of
 from .clock import Key
 from .store import Store
 
@@ -88,6 +88,6 @@ def registry(store: Store, wake: Callable[[Key], None]) -> kopf.OperatorRegistry
                 wake(key)
 
     follow("apps", "v1", "deployments")
-    for model in KINDS:
+    for model in WATCHED:
         follow(GROUP, VERSION, kind_of(model).plural)
     return made

@@ -11,12 +11,13 @@ import hashlib
 import logging
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 
 from ..cluster.client import Cluster
-from ..cluster.errors import ClusterError, Conflict, Gone
+from ..cluster.errors import ClusterError, Conflict, Gone, Refused, Rejected
 from ..cluster.watching import Watches
+from ..lifecycle import records
 from ..lifecycle.advance import advance
 from ..lifecycle.announcements import announcements, differs
 from ..lifecycle.baselines import find_baselines, pods_of
@@ -266,15 +267,8 @@ class Reconciler:
         assert record.release is not None
         status = record.status
         for _ in range(ROUNDS):
-            situation = Situation(
-                name=record.metadata.name,
-                namespace=record.metadata.namespace,
-                generation=record.metadata.generation,
-                spec=record.release.spec,
-                view=view,
-                now=self._now(),
-                answers=working.answers,
-                superseded_by=newer,
+            situation = replace(
+                self._situation(record, view, working, newer),
                 gating=self._store.gating(record, view),
             )
             step = advance(situation, status)
@@ -345,6 +339,11 @@ class Reconciler:
         if status is None or status.completed_at is None or working.finishing:
             return
         working.finishing = True
+        try:
+            await self._keep(record, working)
+        except BaseException:
+            working.finishing = False
+            raise
         if status.verdict:
             logger.info(
                 "%s/%s: %s (%s)",
@@ -361,6 +360,50 @@ class Reconciler:
         task = asyncio.create_task(self._export(self._exporter, key, record, working))
         self._background.add(task)
         task.add_done_callback(self._background.discard)
+
+    async def _keep(self, record: Record, working: _Working) -> None:
+        """Keep the samples beside the Release; after a kill they are asked again, with the same times."""
+        release = record.release
+        assert release is not None
+        status = release.status
+        if status is None or status.verdict is None:
+            return
+        recorded = None
+        for _ in range(ROUNDS):
+            situation = self._situation(record, None, working, None)
+            recorded, ask = records.gather(situation, status)
+            if not ask:
+                break
+            samples = await self._asker.ask(ask)
+            at = self._now()
+            working.answers.update({q: Answer(s, at) for q, s in samples.items()})
+        if recorded is None:
+            return
+        spec = records.record(situation, status, recorded)
+        meta = record.metadata
+        try:
+            made = await self._cluster.create_record(meta.namespace, meta.name, meta.uid, spec)
+        except (Gone, Refused, Rejected) as error:
+            # The kind may not be installed yet: the verdict stands, and nothing waits for ever.
+            logger.warning("%s: the samples of %s are not kept", error, meta.name)
+            return
+        if made:
+            self._count_write("ReleaseRecord", "create")
+
+    def _situation(
+        self, record: Record, view: View | None, working: _Working, newer: str | None
+    ) -> Situation:
+        assert record.release is not None
+        return Situation(
+            name=record.metadata.name,
+            namespace=record.metadata.namespace,
+            generation=record.metadata.generation,
+            spec=record.release.spec,
+            view=view,
+            now=self._now(),
+            answers=working.answers,
+            superseded_by=newer,
+        )
 
     async def _export(
         self, exporter: TraceExporter, key: Key, record: Record, working: _Working

@@ -196,7 +196,9 @@ def _judge(
     if isinstance(measured, Missing):
         message = sentences.unmeasured(objective.indicator, measured.message, evidence.window)
         return _missing(objective, evidence, None, measured.reason, message)
-    if short := _too_little(objective, evidence, measured, policy):
+    short = _too_little(objective, evidence, measured, policy)
+    # Gaps leave nothing to pass by; harm that a test shows in what there is, it shows all the same.
+    if short and not (short[0] == "PartialWindow" and tested(objective) and evidence.answered):
         return _missing(objective, evidence, measured, *short)
     chosen = choose(
         objective,
@@ -227,6 +229,8 @@ def _judge(
         noise_unknown=tested(objective) and evidence.noise is None,
     )
     result = _judged(objective, evidence, measured, assessment, baseline, message)
+    if short and result.result != "Fail":
+        return _missing(objective, evidence, measured, *short)
     return _within_drift(objective, evidence, measured, terms, result)
 
 
@@ -262,6 +266,15 @@ def _too_little(
     objective: PlannedObjective, evidence: Evidence, measured: Measured, policy: MissingPolicy
 ) -> tuple[str, str] | None:
     """(reason, message) where there is data, but not enough of it."""
+    needed = max(objective.min_requests, 1)
+    if measured.samples is not None and measured.samples < needed and evidence.answered:
+        return "InsufficientTraffic", sentences.insufficient(
+            objective.indicator,
+            measured,
+            needed=needed,
+            window=evidence.window,
+            final=evidence.final,
+        )
     due, answered = len(evidence.looks), evidence.answered
     if answered <= 0 or answered * 100 < policy.looks * due - 1e-9:
         return "PartialWindow", sentences.partial(
@@ -271,15 +284,6 @@ def _too_little(
             looks=due,
             needed=max(1, math.ceil(policy.looks * due / 100 - 1e-9)),
             window=evidence.window,
-        )
-    needed = max(objective.min_requests, 1)
-    if measured.samples is not None and measured.samples < needed:
-        return "InsufficientTraffic", sentences.insufficient(
-            objective.indicator,
-            measured,
-            needed=needed,
-            window=evidence.window,
-            final=evidence.final,
         )
     return None
 

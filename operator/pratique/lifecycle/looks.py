@@ -70,7 +70,7 @@ def judge(s: Situation, status: ReleaseStatus) -> Looking:
     following = (ends[-1] if ends else first) + analysis.interval
     if end is None or following <= end:
         found.due.append(following + _delay(s))
-    rows = {e: _look(s, found, e) for e in ends}
+    rows = {e: look_at(s, found, e) for e in ends}
     compared = compares.baselines(s, found, _rates(s, rows))
     if not noise.known(s, found) or compared.waiting:
         return _late(s, found, ends)
@@ -175,7 +175,7 @@ class Row:
 Rows = dict[datetime, Row]
 
 
-def _look(s: Situation, found: Looking, end: datetime) -> Row:
+def look_at(s: Situation, found: Looking, end: datetime) -> Row:
     """Each objective's sample over the look that ends there; None while it is awaited."""
     objectives = s.spec.plan.objectives
     return Row(
@@ -439,7 +439,7 @@ def late_judgement(
     rows: Rows = {}
     for e in ends:
         if e > begin and e + _delay(s) <= s.now:
-            row = _look(s, probe, e)
+            row = look_at(s, probe, e)
             rows[e] = Row([x if x is not None else _unanswered() for x in row.samples], row.beside)
     compared = compares.baselines(s, probe)
     if not rows:

@@ -52,7 +52,7 @@ def summarize(
         observed_generation=policy.generation,
         conditions=conditions.merge(
             before.conditions if before else [],
-            _conditions(rows, len(judged), shadowed, problem),
+            _conditions(rows, len(judged), shadowed, problem, policy.spec.mode),
             generation=policy.generation,
             now=now,
         ),
@@ -81,7 +81,11 @@ def _row(judged: Judged) -> WorkloadVerdict:
 
 
 def _conditions(
-    rows: Sequence[WorkloadVerdict], total: int, shadowed: Sequence[str], problem: str | None
+    rows: Sequence[WorkloadVerdict],
+    total: int,
+    shadowed: Sequence[str],
+    problem: str | None,
+    mode: str,
 ) -> list[tuple[str, Status, str, str]]:
     wanted: list[tuple[str, Status, str, str]] = []
     if problem is None:
@@ -98,7 +102,11 @@ def _conditions(
                 f"another policy judges {', '.join(sorted(shadowed)[:10])}",
             )
         )
-    wanted.append(("Promotable", *_promotable(rows, total)))
+    truth, reason, message = _promotable(rows, total)
+    if mode != "Enforce" and truth == "False":
+        # Those who wait for this are not held back, nor told that all is well.
+        truth, reason, message = "Unknown", "DryRun", f"nothing is enforced; {message}"
+    wanted.append(("Promotable", truth, reason, message))
     return wanted
 
 

@@ -15,6 +15,7 @@ from .indicator import ServiceLevelIndicator
 from .objective import ServiceLevelObjective
 from .policy import ReleasePolicy
 from .provider import MetricsProvider
+from .record import ReleaseRecord
 from .release import Release
 
 KindModel = (
@@ -24,6 +25,7 @@ KindModel = (
     | type[ServiceLevelAgreement]
     | type[ReleasePolicy]
     | type[Release]
+    | type[ReleaseRecord]
 )
 AnyKind = (
     MetricsProvider
@@ -32,6 +34,7 @@ AnyKind = (
     | ServiceLevelAgreement
     | ReleasePolicy
     | Release
+    | ReleaseRecord
 )
 
 KINDS: tuple[KindModel, ...] = (
@@ -41,8 +44,11 @@ KINDS: tuple[KindModel, ...] = (
     ServiceLevelAgreement,
     ReleasePolicy,
     Release,
+    ReleaseRecord,
 )
 """The models of all kinds, in the order in which they are read about."""
+WATCHED: tuple[KindModel, ...] = tuple(m for m in KINDS if getattr(m, "watched", True))
+"""Those that the operator follows: a record is written and read, and never watched."""
 
 _DOCUMENT_FIELDS = ("apiVersion", "kind", "metadata")
 

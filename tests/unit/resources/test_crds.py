@@ -117,6 +117,7 @@ def test_names_are_as_documented() -> None:
         "ServiceLevelIndicator": ["sli"],
         "ServiceLevelObjective": ["slobj"],
         "ServiceLevelAgreement": ["sla"],
+        "ReleaseRecord": ["relrec"],
         "ReleasePolicy": ["relpol"],
         "Release": ["rel"],
     }
