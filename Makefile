@@ -13,7 +13,7 @@ export PYTHONPATH := $(CURDIR)/testbed
 
 .PHONY: help
 help: ## What can be made
-	@awk 'BEGIN {FS = ":.*## "} /^[a-z-]+:.*## / {printf "  make %-9s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk 'BEGIN {FS = ":.*## "} /^[a-z-]+:.*## / {printf "  make %-11s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 .PHONY: venv
 venv: $(STAMP) ## The virtual environment with all that is needed (PYTHON=python3.12 chooses another)
@@ -75,6 +75,10 @@ types: $(STAMP) ## Types (mypy --strict) and the layers' imports
 .PHONY: bench
 bench: $(STAMP) ## Figures: how soon a release is noticed, memory, writes, queries
 	@$(PY) -m pratique_testbed.bench $(ARGS)
+
+.PHONY: bench-judge
+bench-judge: $(STAMP) ## How often the judge is right: docs/reference/operating-characteristics.md (some minutes)
+	@$(PY) -m pratique_testbed.bench_judge $(ARGS)
 
 .PHONY: crds
 crds: $(STAMP) ## Write crds/ and the reference anew from the models
