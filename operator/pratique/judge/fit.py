@@ -25,8 +25,8 @@ def size(judgement: Judgement) -> int:
 def fit(judgement: Judgement, limit_bytes: int) -> Judgement:
     """The judgement with as little left out as its JSON needs to be of at most ``limit_bytes``.
 
-    Queries go first, then messages grow shorter, then bounds and providers go; at each step what passed
-    gives way before what did not. No result is ever dropped: where even the barest form is larger
+    Queries go first, then messages grow shorter, then bounds and providers, tests and units go; at each
+    step what passed gives way before what did not. No result is ever dropped: where even the barest form is larger
     than the limit, that form is what comes back.
     """
     for shorter in _steps(judgement):
@@ -41,7 +41,7 @@ def _steps(judgement: Judgement) -> Iterator[Judgement]:
     yield judgement
     changes: list[tuple[Change, int | None]] = [(_without("query"), None)]
     changes += [(_capped(cap), cap) for cap in _CAPS]
-    changes += [(_without("provider", "bound"), None)]
+    changes += [(_without("provider", "bound"), None), (_without("statistic", "unit"), None)]
     for change, cap in changes:
         for passed in (True, False):
             judgement = _changed(judgement, change, passed=passed)

@@ -74,6 +74,10 @@ def _fitted(s: Situation, status: ReleaseStatus, limit: int) -> ReleaseStatus:
     fitted = derive(s, status)
     while _bytes(fitted) > limit and len(fitted.looks) > s.spec.plan.analysis.fail_after:
         fitted = fitted.model_copy(update={"looks": fitted.looks[1:]})
+    if _bytes(fitted) > limit and any(look.values for look in fitted.looks):
+        # Their letters decide; the values are in the record.
+        bare = [look.model_copy(update={"values": []}) for look in fitted.looks]
+        fitted = fitted.model_copy(update={"looks": bare})
     return fitted
 
 

@@ -31,7 +31,7 @@ def judgement(count: int, *, fails: int = 1) -> Judgement:
 
 def kept(given: Judgement) -> list[object]:
     """What must never change."""
-    rows = [(r.name, r.result, r.reason, r.value, r.unit, r.samples) for r in given.results]
+    rows = [(r.name, r.result, r.reason, r.value, r.samples) for r in given.results]
     return [given.verdict, given.reason, given.window, given.basis, rows]
 
 
