@@ -121,7 +121,7 @@ def run(job: tuple[Cell, int]) -> Found:
     return Found(
         share["Harm"],
         share["Safe"],
-        100 - share["Harm"] - share["Safe"],
+        abs(round(100 - share["Harm"] - share["Safe"], 6)),
         sum(x[1] for x in ends) / repetitions,
         sum(called) / len(called) if called else math.nan,
         100 * sum(rivals) / len(rivals) if rivals else None,
@@ -351,6 +351,12 @@ def cells() -> list[Cell]:
     return list(dict.fromkeys(every))
 
 
+def repeated(cell: Cell, repetitions: int) -> int:
+    """How often a cell is drawn: what must be rare five times as often as the others."""
+    rare = {p.cell for p in PROMISES if p.most is not None and p.unit == "%"}
+    return 5 * repetitions if cell in rare else repetitions
+
+
 def measure(repetitions: int) -> dict[Cell, Found]:
     """All cells, on all cores; says how far it is."""
     todo, begin = cells(), time.monotonic()
@@ -358,7 +364,7 @@ def measure(repetitions: int) -> dict[Cell, Found]:
     # The costly ones first, so that no core is left with one of them at the end.
     todo.sort(key=lambda c: -(c.looks * (40 if isinstance(c, Counts) and c.noise else 1)))
     with multiprocessing.get_context("spawn").Pool(os.cpu_count()) as pool:
-        jobs = pool.imap(run, [(c, repetitions) for c in todo])
+        jobs = pool.imap(run, [(c, repeated(c, repetitions)) for c in todo])
         for n, (cell, one) in enumerate(zip(todo, jobs, strict=True), 1):
             found[cell] = one
             if n % 10 == 0 or n == len(todo):
@@ -377,7 +383,7 @@ def page(found: dict[Cell, Found], repetitions: int) -> str:
         one = found[p.cell]
         value = p.figure(one)
         held = (p.least is None or value >= p.least) and (p.most is None or value <= p.most)
-        error = one.error(value, repetitions) if p.unit == "%" else None
+        error = one.error(value, repeated(p.cell, repetitions)) if p.unit == "%" else None
         near = error is not None and (
             (p.most is not None and value <= p.most + 2 * error)
             or (p.least is not None and value >= p.least - 2 * error)
@@ -523,7 +529,7 @@ INTRODUCTION = """# Operating characteristics of the judge
 How often the judge is right and wrong, measured by simulation through the shipped engine (`make bench-judge`):
 {repetitions:,} repetitions a cell, fixed seeds, a look every minute, 100 requests a minute on each side unless said,
 1 % errors before, `falseAlarm: 1%`, `detect: 2x`. At 2,000 repetitions the standard error is 1 point near 77 %, and
-0.2 points near 1 %. "Called" is *not promotable*, "passed" is *promotable*, "open" is *inconclusive*.
+0.2 points near 1 % (promised false alarms: five times the repetitions, 0.1 points). "Called" is *not promotable*, "passed" is *promotable*, "open" is *inconclusive*.
 
 For on-call, in three lines:
 
