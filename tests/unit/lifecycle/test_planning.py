@@ -334,3 +334,49 @@ def test_the_hash_of_an_indicator_ignores_words_and_provider_only() -> None:
     assert of() == of(description="how fast it is") == of(provider="other")
     assert of() != of(latency={**spec["latency"], "quantile": 0.99})
     assert of() != of(attribution="Version")
+
+
+def test_several_releases_together_and_how_old_they_may_be() -> None:
+    history = [known(n, values=values(v), noticed_at=at(-3600 * (9 - n))) for n, v in
+               ((1, 0.5), (2, 0.1), (3, 0.2), (4, 0.3))]  # fmt: skip
+
+    def one(**choice: Any) -> Any:
+        of = policy([FAST], analysis={"baseline": {"order": [choice]}})
+        found = find_baselines(of, history, now=at(0))
+        return (found[0].release, found[0].values[0].value) if found else None
+
+    several = {"source": "LastReleases", "count": 3}
+    assert one(**several) == ("cart-2 to cart-4 (median of 3)", 0.2)
+    assert one(**several, aggregate="Max") == ("cart-2 to cart-4 (max of 3)", 0.3)
+    assert one(**several, aggregate="P90") == ("cart-2 to cart-4 (p90 of 3)", pytest.approx(0.28))
+    assert one(**several, maxAge="5h30m") == ("cart-4 (median of 1)", 0.3)
+    assert one(source="LastPromotable", maxAge="1h") is None
+    fixed = {"source": "Fixed", "values": [{"objective": "fast", "value": 0.25}]}
+    assert one(**fixed) == ("the policy", 0.25)
+
+
+def test_drift_counts_from_the_oldest_or_the_named_release() -> None:
+    history = [known(n, values=values(n / 10)) for n in (1, 2, 3)]
+
+    def anchor(**baseline: Any) -> str:
+        of = policy([FAST], analysis={"baseline": {"drift": "50%", **baseline}})
+        [found] = [b for b in find_baselines(of, history, now=at(0)) if b.anchor]
+        return found.release
+
+    assert anchor() == "cart-1"
+    assert anchor(anchor="cart-2") == "cart-2"
+
+
+def test_old_pods_cannot_be_told_by_series_of_the_workload() -> None:
+    shared = {
+        "name": "errors",
+        "indicator": {
+            "ratio": {"bad": {"metric": "e"}, "total": {"metric": "t"}},
+            "attribution": "Workload",
+            "labels": {"workload": "service"},
+        },
+        "pass": [{"change": {"lte": "10%"}}],
+    }
+    problem = refusal(policy([shared], analysis={"baseline": order("OldPods")}))
+    assert problem.field == "spec.analysis.baseline.order[0].source"
+    assert "use LastPromotable, or attribution: Pod" in problem.message
