@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import base64
 import binascii
+import contextlib
 import os
 import socket
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterable, Mapping
@@ -160,6 +161,14 @@ class Cluster:
                     patch_type=PatchType.MERGE,
                 )
             )
+
+    async def delete(self, plural: str, namespace: str, name: str, uid: str) -> None:
+        """Delete this very object; gone, or another of its name, is as good."""
+        with (
+            contextlib.suppress(Gone, Conflict),
+            told(f"deleting {plural} {namespace}/{name}"),
+        ):
+            await self._connection.remove(kinds.OURS[plural], name, namespace=namespace, uid=uid)
 
     async def event(
         self,

@@ -66,6 +66,17 @@ class Connection(AsyncClient):
         finally:
             await response.aclose()
 
+    async def remove(self, kind: Kind, name: str, *, namespace: str, uid: str) -> None:
+        """Delete the object if it is still that one: the library's own ``delete`` knows no preconditions."""
+        core: Any = self._client
+        asked = core.prepare_request("delete", res=kind, name=name, namespace=namespace)
+        asked.data = {
+            "apiVersion": "v1",
+            "kind": "DeleteOptions",
+            "preconditions": {"uid": uid},
+        }
+        core.raise_for_status(await core.send(core.build_adapter_request(asked)))
+
 
 def connect(
     kubeconfig: str | Path | None, transport: httpx2.AsyncBaseTransport | None

@@ -38,6 +38,7 @@ OURS: dict[str, Kind] = {
     "servicelevelagreements": _ours("ServiceLevelAgreement", "servicelevelagreements"),
     "releasepolicies": _ours("ReleasePolicy", "releasepolicies"),
     "releases": _ours("Release", "releases", "post", "patch"),
+    "analyses": _ours("Analysis", "analyses", "delete"),
     "releaserecords": _ours("ReleaseRecord", "releaserecords", "post"),
 }
 """By plural; ``status`` of each can be patched."""

@@ -19,6 +19,7 @@ from ..telemetry.export import TraceExporter
 from ..telemetry.logs import configure_logging
 from ..telemetry.metrics import Metrics
 from ..telemetry.server import Readiness, StatusServer
+from .analyses import Analyst
 from .asking import Asker, Sources
 from .budgets import BudgetKeeper
 from .clock import Clock, Key
@@ -60,11 +61,12 @@ class Operator:
             self.cluster, lambda ns, name: self.store.providers.get((ns, name)), self.metrics
         )
         self.exporter = TraceExporter.from_environment(on_dropped=self.metrics.spans_dropped.inc)
+        asker = Asker(self.sources)
         self.reconciler = Reconciler(
             store=self.store,
             cluster=self.cluster,
             watches=self.watches,
-            asker=Asker(self.sources),
+            asker=asker,
             metrics=self.metrics,
             exporter=self.exporter,
             wake=self.clock.wake,
@@ -84,6 +86,9 @@ class Operator:
         )
         self._budgets = BudgetKeeper(
             store=self.store, cluster=self.cluster, sources=self.sources, metrics=self.metrics
+        )
+        self._analyst = Analyst(
+            store=self.store, cluster=self.cluster, asker=asker, metrics=self.metrics
         )
         self._server = StatusServer(
             host=settings.host,
@@ -155,6 +160,8 @@ class Operator:
                 return await self._policies.step(key)
             case "ServiceLevelObjective" | "ServiceLevelAgreement":
                 return await self._budgets.step(key)
+            case "Analysis":
+                return await self._analyst.step(key)
             case _:
                 return await self.reconciler.step(key)
 

@@ -5,11 +5,13 @@ from __future__ import annotations
 import logging
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
+from datetime import datetime
 from typing import Any
 
 from pydantic import ValidationError
 
 from ..cluster.workloads import ADAPTERS
+from ..lifecycle.analyses import expires
 from ..lifecycle.budgets import Agreement, Budget, Gating
 from ..lifecycle.history import remember
 from ..lifecycle.noticing import Fingerprint, Known, fingerprint
@@ -21,6 +23,7 @@ from ..resources.agreement import (
     ServiceLevelAgreementSpec,
     ServiceLevelAgreementStatus,
 )
+from ..resources.analysis import Analysis
 from ..resources.base import ObjectMeta
 from ..resources.budget import ServiceLevelObjectiveStatus
 from ..resources.budget_policy import OVERRIDE_ANNOTATION
@@ -41,6 +44,7 @@ Name = tuple[str, str]
 _RECKONED = {
     "servicelevelobjectives": "ServiceLevelObjective",
     "servicelevelagreements": "ServiceLevelAgreement",
+    "analyses": "Analysis",
 }
 
 
@@ -67,6 +71,17 @@ class Record:
     """The working status: what was written plus what is not yet worth a write."""
 
 
+@dataclass(frozen=True, slots=True)
+class AnalysisRecord:
+    """An Analysis: slim once it has its verdict."""
+
+    metadata: ObjectMeta
+    analysis: Analysis | None
+    """None once it is finished."""
+    expires: datetime | None
+    """When it is to be deleted."""
+
+
 @dataclass
 class Store:
     """Caches by (namespace, name); releases by workload."""
@@ -85,7 +100,8 @@ class Store:
     """Of objectives, as last read or written."""
     agreement_status: dict[Name, ServiceLevelAgreementStatus] = field(default_factory=dict)
     refused_accounts: dict[Key, str] = field(default_factory=dict)
-    """Objectives and agreements that the models do not take, and why."""
+    """Objectives, agreements and analyses that the models do not take, and why."""
+    analyses: dict[Name, AnalysisRecord] = field(default_factory=dict)
     releases: dict[Key, dict[str, Record]] = field(default_factory=dict)
     _owner: dict[Name, Key] = field(default_factory=dict)
 
@@ -170,6 +186,8 @@ class Store:
                     if promised == self.agreements[name]:
                         return set()
                     return {(*name[:1], "ServiceLevelAgreement", name[1])}
+                case "analyses":
+                    return self._put_analysis(meta, body)
                 case "servicelevelindicators":
                     indicator = ServiceLevelIndicator.model_validate(_ours(body))
                     self.indicators[name] = Named(*name, meta.generation, indicator.spec)
@@ -213,7 +231,12 @@ class Store:
                 self.refused.pop(at, None)
                 self.policy_status.pop(at, None)
                 policy = self.policies.pop(at, None)
-                return {w.key for w in self.speaks_of(policy)} if policy else set()
+                woken = {w.key for w in self.speaks_of(policy)} if policy else set()
+                return woken | self._analyses_in(namespace)
+            case "analyses":
+                self.analyses.pop(at, None)
+                self.refused_accounts.pop((namespace, _RECKONED[plural], name), None)
+                return {(namespace, "Analysis", name)}
             case "servicelevelobjectives":
                 self.objectives.pop(at, None)
                 self.budget_status.pop(at, None)
@@ -238,6 +261,7 @@ class Store:
             "releasepolicies": list(self.policies),
             "servicelevelobjectives": list(self.objectives),
             "servicelevelagreements": list(self.agreements),
+            "analyses": list(self.analyses),
             "servicelevelindicators": list(self.indicators),
             "metricsproviders": list(self.providers),
         }[plural]
@@ -254,6 +278,8 @@ class Store:
         if old == found:
             return set()
         woken = {workload.key}
+        if old is None:
+            woken |= self._analyses_in(workload.namespace)
         if old is None or old.workload.labels != workload.labels:
             woken |= self._policies_of(workload)
         return woken
@@ -272,6 +298,7 @@ class Store:
         if old == new:
             return set()
         woken = {w.key for p in (old, new) if p for w in self.speaks_of(p)}
+        woken |= self._analyses_in(meta.namespace)
         return woken | {(p.namespace, "ReleasePolicy", p.name) for p in self.policies.values()
                         if p.namespace == meta.namespace}  # fmt: skip
 
@@ -295,7 +322,31 @@ class Store:
             release=None if finished else release,
             status=ReleaseStatus() if finished else status,
         )
-        return {key}
+        return {key} | self._analyses_in(meta.namespace)
+
+    def _put_analysis(self, meta: ObjectMeta, body: Body) -> set[Key]:
+        name = (meta.namespace, meta.name)
+        old = self.analyses.get(name)
+        if old and _version(old.metadata) >= _version(meta):
+            return set()  # an echo of what was read or written already
+        analysis = Analysis.model_validate(_ours(body))
+        status = analysis.status
+        finished = status is not None and status.completed_at is not None
+        self.refused_accounts.pop((name[0], _RECKONED["analyses"], name[1]), None)
+        self.analyses[name] = AnalysisRecord(
+            metadata=meta,
+            analysis=None if finished else analysis,
+            expires=expires(analysis.spec, status) if status else None,
+        )
+        return {(meta.namespace, "Analysis", meta.name)}
+
+    def _analyses_in(self, namespace: str) -> set[Key]:
+        """Unfinished analyses that may refer to something in that namespace."""
+        return {
+            (ns, "Analysis", name)
+            for (ns, name), record in self.analyses.items()
+            if record.analysis is not None and namespace in (ns, self.library_namespace)
+        }
 
     def _policies_of(self, workload: Workload) -> set[Key]:
         return {
@@ -305,8 +356,8 @@ class Store:
         }
 
     def _waiting(self, namespace: str) -> set[Key]:
-        """Workloads whose policy may refer to something in that namespace."""
-        return {
+        """Whatever may refer to something in that namespace: workloads by their policy, analyses."""
+        return self._analyses_in(namespace) | {
             w.key
             for p in self.policies.values()
             if namespace in (p.namespace, self.library_namespace)

@@ -50,6 +50,7 @@ def remember(metadata: ObjectMeta, spec: ReleaseSpec, status: ReleaseStatus) -> 
             for r in results
             if r.value is not None and r.name in indicators
         ),
+        version=spec.version,
     )
 
 

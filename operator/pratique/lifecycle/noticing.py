@@ -53,6 +53,7 @@ class Known:
     measured: bool
     rolled_out_at: datetime | None
     values: tuple[BaselineObjective, ...]
+    version: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

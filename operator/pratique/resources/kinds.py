@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import Any, ClassVar, Protocol, cast
 
 from .agreement import ServiceLevelAgreement
+from .analysis import Analysis
 from .base import API_VERSION, GROUP, VERSION, Model
 from .indicator import ServiceLevelIndicator
 from .objective import ServiceLevelObjective
@@ -26,6 +27,7 @@ KindModel = (
     | type[ReleasePolicy]
     | type[Release]
     | type[ReleaseRecord]
+    | type[Analysis]
 )
 AnyKind = (
     MetricsProvider
@@ -35,6 +37,7 @@ AnyKind = (
     | ReleasePolicy
     | Release
     | ReleaseRecord
+    | Analysis
 )
 
 KINDS: tuple[KindModel, ...] = (
@@ -45,6 +48,7 @@ KINDS: tuple[KindModel, ...] = (
     ReleasePolicy,
     Release,
     ReleaseRecord,
+    Analysis,
 )
 """The models of all kinds, in the order in which they are read about."""
 WATCHED: tuple[KindModel, ...] = tuple(m for m in KINDS if getattr(m, "watched", True))

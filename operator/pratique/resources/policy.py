@@ -391,6 +391,36 @@ class AnalysisTerms(Model):
         return self
 
 
+PolicyObjectives = Annotated[
+    list[PolicyObjective],
+    Field(
+        max_length=64,
+        json_schema_extra={
+            "x-kubernetes-list-type": "atomic",
+            "x-kubernetes-validations": [
+                cel(
+                    "self.all(a, (!has(a.name) && !has(a.ref)) || self.exists_one(b, "
+                    "(has(a.name) ? a.name : a.ref) "
+                    "== (has(b.name) ? b.name : has(b.ref) ? b.ref : '')))",
+                    "two objectives have the same name: give one of them another name",
+                )
+            ],
+        },
+    ),
+]
+"""Objectives of different names."""
+
+
+def check_names(objectives: list[PolicyObjective]) -> None:
+    """The same in Python: raises ValueError."""
+    names = [o.title for o in objectives]
+    for name in names:
+        if names.count(name) > 1:
+            raise ValueError(
+                f"two objectives have the same name {name!r}: give one of them another name"
+            )
+
+
 class ReleasePolicySpec(Model):
     """Which workloads' releases are judged, by what, and how."""
 
@@ -420,23 +450,7 @@ class ReleasePolicySpec(Model):
     """The workloads, by their own labels."""
     provider: Name | None = None
     """The MetricsProvider for indicators that name none; default the one called default."""
-    objectives: Annotated[
-        list[PolicyObjective],
-        Field(
-            max_length=64,
-            json_schema_extra={
-                "x-kubernetes-list-type": "atomic",
-                "x-kubernetes-validations": [
-                    cel(
-                        "self.all(a, (!has(a.name) && !has(a.ref)) || self.exists_one(b, "
-                        "(has(a.name) ? a.name : a.ref) "
-                        "== (has(b.name) ? b.name : has(b.ref) ? b.ref : '')))",
-                        "two objectives have the same name: give one of them another name",
-                    )
-                ],
-            },
-        ),
-    ] = []
+    objectives: PolicyObjectives = []
     """What must be met; with none, the built-in stays-up (Kubernetes' own signals)."""
     analysis: AnalysisTerms = AnalysisTerms()
     """How a release is judged."""
@@ -457,12 +471,7 @@ class ReleasePolicySpec(Model):
         for target in targets:
             if targets.count(target) > 1:
                 raise ValueError(f"{target.kind} {target.name!r} is named twice: name it once")
-        names = [o.title for o in self.objectives]
-        for name in names:
-            if names.count(name) > 1:
-                raise ValueError(
-                    f"two objectives have the same name {name!r}: give one of them another name"
-                )
+        check_names(self.objectives)
         return self
 
 

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from hypothesis import strategies as st
 
-from pratique.resources.base import format_duration
+from pratique.resources.base import format_duration, format_time
 
 durations = st.builds(
     timedelta,
@@ -198,7 +198,43 @@ agreements = st.builds(
     slicing,
     st.sampled_from(["Inform", "Block"]),
 )
+moments = st.integers(0, 30 * 86_400).map(
+    lambda s: format_time(datetime(2026, 1, 1, tzinfo=UTC) + timedelta(seconds=s))
+)
+times = st.one_of(
+    durations.filter(bool).map(lambda d: {"recent": format_duration(d)}),
+    moments.map(lambda m: {"until": m}),
+    moments.map(lambda m: {"from": m, "until": "2026-02-01T00:00:00Z"}),
+    moments.map(lambda m: {"window": {"from": m, "to": "2026-02-01T00:00:00Z"}}),
+)
+analyses = st.builds(
+    lambda time, what, more: {"workload": {"name": "cart"}, **time, **what, **more},
+    times,
+    st.one_of(
+        names.map(lambda n: {"policy": n}),
+        names.map(lambda n: {"objectives": [{"ref": n}]}),
+    ),
+    st.fixed_dictionaries(
+        {},
+        optional={
+            "provider": names,
+            "args": st.dictionaries(st.sampled_from(["run", "a_1"]), st.just("$x\"'"), max_size=2),
+            "baseline": st.sampled_from(
+                [
+                    {"release": "cart-1"},
+                    {"before": "10m"},
+                    {"workload": "stable", "onNoBaseline": "Inconclusive"},
+                    {"fixed": [{"objective": "a", "value": 1.5}]},
+                ]
+            ),
+            "onWarning": st.sampled_from(["Promotable", "NotPromotable"]),
+            "retention": st.just({"ttl": "7d"}),
+            "score": st.just({"pass": "75%", "warn": "50%"}),
+        },
+    ),
+)
 documents = st.one_of(
+    analyses.map(lambda a: document_of("Analysis", a)),
     objectives.map(lambda o: document_of("ServiceLevelObjective", o)),
     budgets.map(lambda o: document_of("ServiceLevelObjective", o)),
     agreements.map(lambda a: document_of("ServiceLevelAgreement", a)),

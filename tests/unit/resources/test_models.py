@@ -20,7 +20,10 @@ from unit.resources.documents import document_of, documents, durations, shares
 
 ROOT = Path(__file__).parents[3]
 EXAMPLES = [
-    (f"{path.relative_to(ROOT)}#{document['metadata']['name']}-{document['kind']}", document)
+    (
+        f"{path.relative_to(ROOT)}#{next(iter(document['metadata'].values()))}-{document['kind']}",
+        document,
+    )
     for path in sorted((ROOT / "slo_examples").rglob("*.yaml"))
     for document in yaml.safe_load_all(path.read_text(encoding="utf-8"))
 ]
