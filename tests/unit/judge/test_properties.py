@@ -8,7 +8,7 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
-from hypothesis import assume, event, given, settings
+from hypothesis import HealthCheck, assume, event, given, settings
 from hypothesis import strategies as st
 
 from pratique.judge.fit import fit, size
@@ -151,7 +151,7 @@ def _look_by_look(
     return plan, seen, given
 
 
-@settings(max_examples=400)
+@settings(max_examples=400, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(cases())
 def test_nothing_raises_and_everything_is_a_valid_result(
     case: tuple[PlannedObjective, Evidence, list[Baseline]],
@@ -165,7 +165,7 @@ def test_nothing_raises_and_everything_is_a_valid_result(
     assert len(result.message) <= 1024
 
 
-@settings(max_examples=400)
+@settings(max_examples=400, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(cases())
 def test_nothing_passes_without_evidence(
     case: tuple[PlannedObjective, Evidence, list[Baseline]],
@@ -187,7 +187,7 @@ def test_nothing_passes_without_evidence(
 rows = st.lists(cases(), max_size=3)
 
 
-@settings(max_examples=400)
+@settings(max_examples=400, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(rows)
 def test_promotable_means_that_every_objective_passed_with_data(
     given_rows: list[tuple[PlannedObjective, Evidence, list[Baseline]]],
