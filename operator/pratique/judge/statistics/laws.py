@@ -19,6 +19,8 @@ POINTS = 17
 REACH = 3.2
 _SD = 10.0
 """Standard deviations, and as many counts, beyond which nothing is reckoned with."""
+_OFTEN = 256
+"""Laws of so few events are kept: at most 5 MiB in all."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,7 +82,19 @@ def binomial(events: int, share: float | Array) -> Law:
     if isinstance(share, float):
         return _binomial(events, min(max(share, 1e-300), 1 - 1e-16))
     shares = np.atleast_1d(np.asarray(share, dtype=np.float64))
-    shares = np.clip(shares, 1e-300, 1 - 1e-16)
+    # Few events come again and again, and their shares with them while traffic is even.
+    return _often(events, shares.tobytes()) if events <= _OFTEN else _binomials(events, shares)
+
+
+@lru_cache(maxsize=128)
+def _often(events: int, shares: bytes) -> Law:
+    least, rows = _binomials(events, np.frombuffer(shares))
+    rows.flags.writeable = False
+    return least, rows
+
+
+def _binomials(events: int, shares: Array) -> Law:
+    shares = shares.clip(1e-300, 1 - 1e-16)
     least, most = 0, events
     if events > 64:
         low, high = float(shares.min()), float(shares.max())
@@ -90,7 +104,7 @@ def binomial(events: int, share: float | Array) -> Law:
         )
     x = np.arange(least + 1, most + 1, dtype=np.float64)
     steps = np.log((events - x + 1) / x)[None, :] + np.log(shares / (1 - shares))[:, None]
-    return least, np.vstack([_normalised(row) for row in steps])
+    return least, _normalised(steps)
 
 
 @lru_cache(maxsize=1024)
@@ -112,11 +126,10 @@ def logistic(x: Array | float) -> Array:
 
 
 def _normalised(steps: Array) -> Array:
-    """Probabilities from the logarithms of the ratios of neighbours."""
-    logs = np.empty(len(steps) + 1)
-    logs[0] = 0.0
-    steps.cumsum(out=logs[1:])
-    logs -= logs.max()
+    """Probabilities from the logarithms of the ratios of neighbours, along the last axis."""
+    logs = np.zeros((*steps.shape[:-1], steps.shape[-1] + 1))
+    steps.cumsum(axis=-1, out=logs[..., 1:])
+    logs -= logs.max(axis=-1, keepdims=True)
     np.exp(logs, out=logs)
-    logs /= logs.sum()
+    logs /= logs.sum(axis=-1, keepdims=True)
     return logs

@@ -6,6 +6,8 @@ cuts off the tail that may be spent, and says where the cut is.
 
 from __future__ import annotations
 
+from functools import lru_cache
+
 import numpy as np
 
 from .laws import QUIET, Array, Law, Noise, moves, states
@@ -13,6 +15,10 @@ from .laws import QUIET, Array, Law, Noise, moves, states
 _DROP = 1e-15
 _SHORT = 64
 """So short a law is not worth trimming."""
+_FEW = 6
+"""So few terms are added one by one, for all states at once."""
+_BLOCK = 512
+"""Columns that are moved at once: more would make BLAS start threads, which cost more than they bring."""
 
 
 class Walk:
@@ -35,7 +41,7 @@ class Walk:
             return  # every path was called
         if self._noise.sd > 0:
             if self._moved:
-                self._f = moves(self._noise.rho).T @ self._f
+                self._f = _moved(self._f, self._noise.rho)
             self._moved = True
         if rows.shape[1] == 1 and rows.shape[0] == 1:
             self._low += low
@@ -43,9 +49,7 @@ class Walk:
         if self._f.shape[0] == 1:
             self._f = np.convolve(self._f[0], rows[0])[None, :]
         else:
-            self._f = np.vstack(
-                [np.convolve(f, rows[i % len(rows)]) for i, f in enumerate(self._f)]
-            )
+            self._f = _convolved(self._f, rows)
         self._low += low
         self._trim()
 
@@ -87,3 +91,48 @@ class Walk:
         if len(kept) and (kept[0] > 0 or kept[-1] < len(law) - 1):
             self._f = self._f[:, kept[0] : kept[-1] + 1]
             self._low += int(kept[0])
+
+
+def _moved(f: Array, rho: float) -> Array:
+    """The states one look later."""
+    steps = moves(rho).T
+    width = f.shape[1]
+    if width <= _BLOCK:
+        return np.asarray(steps @ f)
+    moved = np.empty((len(steps), width))
+    for begin in range(0, width, _BLOCK):
+        np.matmul(steps, f[:, begin : begin + _BLOCK], out=moved[:, begin : begin + _BLOCK])
+    return moved
+
+
+def _convolved(f: Array, rows: Array) -> Array:
+    """Each row of f with its row of the law, or with the only one."""
+    short, long = (rows, f) if rows.shape[1] <= f.shape[1] else (f, rows)
+    terms, width = short.shape[1], f.shape[1] + rows.shape[1] - 1
+    if terms <= _FEW:
+        sums = np.zeros((len(f), width))
+        for j in range(terms):
+            sums[:, j : j + long.shape[1]] += long * short[:, j : j + 1]
+        return sums
+    if width < _SHORT:
+        return np.vstack([np.convolve(row, rows[i % len(rows)]) for i, row in enumerate(f)])
+    # By Fourier transforms: exact to some 1e-17, well below what is dropped of a law so wide.
+    size = _fast(width)
+    waves = np.fft.rfft(f, size)
+    waves *= np.fft.rfft(rows, size)
+    return np.asarray(np.maximum(np.fft.irfft(waves, size)[:, :width], 0.0))
+
+
+@lru_cache(maxsize=4096)
+def _fast(least: int) -> int:
+    """The least 2^a·3^b·5^c that is not below: a length that is transformed fast."""
+    best = 1 << (least - 1).bit_length()
+    fives = 1
+    while fives < best:
+        size = fives
+        while size < best:
+            rest = -(-least // size)
+            best = min(best, size << (rest - 1).bit_length())
+            size *= 3
+        fives *= 5
+    return best
