@@ -28,6 +28,8 @@ logger = logging.getLogger(__name__)
 PLURAL = "analyses"
 ROUNDS = 6
 """How often one step may ask before it lets others have their turn."""
+AT_ONCE = 240
+"""Questions of one Analysis that are asked together: releases' looks are asked between them."""
 SOON = timedelta(milliseconds=500)
 
 
@@ -92,7 +94,7 @@ class Analyst:
             step = advance(asked, step.status, around, answers, self._now())
             if not step.ask:
                 return step
-            samples = await self._asker.ask(step.ask)
+            samples = await self._asker.ask(step.ask[:AT_ONCE])
             at = self._now()
             answers.update({q: Answer(s, at) for q, s in samples.items()})
         return Step(step.status, due=self._now() + SOON)

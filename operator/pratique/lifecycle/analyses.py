@@ -78,7 +78,9 @@ def advance(
         return Step(_concluded(asked, status, judgement, now))
     status = _pending(asked, status, assignment, desk)
     due = min((d for d in (*desk.due, limit) if d > now), default=None)
-    return Step(status, tuple(dict.fromkeys(desk.ask)), due)
+    # Look by look: who asks only some of it at a time asks all objectives of a moment together.
+    ask = sorted(dict.fromkeys(desk.ask), key=lambda q: q.end)
+    return Step(status, tuple(ask), due)
 
 
 def expires(spec: AnalysisSpec, status: AnalysisStatus) -> datetime | None:

@@ -25,7 +25,7 @@ from .baselines import POD_SUFFIX, pods_of
 from .noticing import Known
 from .planning import Library, Unresolved, resolve
 from .policies import Policy
-from .spans import MAX_LOOKS, cut, shortest, usual_interval, whole_seconds, window_of
+from .spans import check_looks, cut, shortest, usual_interval, window_of
 
 DAY = timedelta(days=1)
 
@@ -305,12 +305,7 @@ def _plan(asked: Asked, around: Around, policy: Policy | None, window: Window) -
     if spec.delay is not None:
         providers = [p.model_copy(update={"delay": spec.delay}) for p in providers]
     interval = declared or usual_interval(plan, policy, length)
-    if length / interval > MAX_LOOKS:
-        raise Unresolved(
-            "spec.interval",
-            f"{format_duration(length)} in looks of {format_duration(interval)} are more than "
-            f"{MAX_LOOKS} of them: make it at least {format_duration(whole_seconds(length / MAX_LOOKS))}",
-        )
+    check_looks(interval, length, len(plan.objectives))
     analysis = plan.analysis.model_copy(update={"interval": interval})
     return plan.model_copy(update={"analysis": analysis, "providers": providers})
 

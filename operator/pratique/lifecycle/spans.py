@@ -6,6 +6,7 @@ import math
 from datetime import datetime, timedelta
 
 from ..resources.analysis import AnalysisSpec
+from ..resources.base import format_duration
 from ..resources.judgement import Window
 from ..resources.release import Plan
 from . import grid
@@ -13,6 +14,8 @@ from .planning import Unresolved
 from .policies import Policy
 
 MAX_LOOKS = 360
+MAX_SAMPLES = 7200
+"""Of all objectives' looks together: more would keep a provider busy for minutes."""
 LEAST_LOOKS, USUAL_LOOKS = 4, 60
 """Between these an interval that is not declared is chosen."""
 
@@ -57,6 +60,19 @@ def usual_interval(plan: Plan, policy: Policy | None, length: timedelta) -> time
     scrape = max((p.scrape_interval for p in plan.providers), default=timedelta(0))
     chosen = max(min(usual, length / LEAST_LOOKS), length / USUAL_LOOKS, 2 * scrape)
     return min(whole_seconds(chosen), max(length, timedelta(seconds=1)))
+
+
+def check_looks(interval: timedelta, length: timedelta, objectives: int) -> None:
+    """Raises Unresolved where so many looks of so many objectives are too much to ask."""
+    most = min(MAX_LOOKS, MAX_SAMPLES // objectives)
+    if length / interval > most:
+        least = whole_seconds(length / most)
+        raise Unresolved(
+            "spec.interval",
+            f"{format_duration(length)} in looks of {format_duration(interval)} are more than the "
+            f"{most} that are asked of {objectives} objective{'' if objectives == 1 else 's'}: make "
+            f"it at least {format_duration(least)}",
+        )
 
 
 def whole_seconds(span: timedelta) -> timedelta:

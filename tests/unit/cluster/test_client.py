@@ -79,6 +79,25 @@ async def test_quota_conflicts_are_not_taken_for_existence(
         await cluster.event(**an_event())
 
 
+@pytest.mark.parametrize(
+    "answer", [ok({"kind": "Status"}), failure(404, "NotFound"), failure(409, "Conflict")]
+)
+async def test_just_the_object_that_was_meant_is_deleted(
+    script: Script, cluster: Cluster, answer: httpx2.Response
+) -> None:
+    script.on("DELETE analyses", answer)
+    await cluster.delete("analyses", "shop", "ci-1", "uid-1")  # gone, or another, is as good
+    [request] = script.requests("DELETE analyses")
+    assert request.url.path.endswith("/namespaces/shop/analyses/ci-1")
+    assert json.loads(request.content)["preconditions"] == {"uid": "uid-1"}
+
+
+async def test_a_deletion_that_is_refused_is_told(script: Script, cluster: Cluster) -> None:
+    script.on("DELETE analyses", failure(403, "Forbidden"))
+    with pytest.raises(errors.Refused, match="deleting analyses shop/ci-1"):
+        await cluster.delete("analyses", "shop", "ci-1", "uid-1")
+
+
 async def test_long_messages_are_cut_between_characters(script: Script, cluster: Cluster) -> None:
     script.on("POST events", ok({}), ok({}))
     assert await cluster.event(**an_event(message="é" * 600))

@@ -333,6 +333,10 @@ def test_arguments_reach_just_the_questions_that_use_them() -> None:
         (asked(ERRORS, recent="45s"), {}, "spec (the window)", "at least 1m"),
         (asked(ERRORS, recent="3h", interval="30s"), {}, None, None),
         (asked(ERRORS, recent="7d", interval="1m"), {}, "spec.interval", "at least 28m"),
+        (
+            asked(*({**ERRORS, "name": f"o{n}"} for n in range(64)), recent="3h", interval="1m"), {},
+            "spec.interval", "112 that are asked of 64 objectives: make it at least 1m37s",
+        ),
         (asked(ERRORS, until="2026-03-02T11:00:00Z"), {}, "spec.until", "say from too"),
         (asked(ERRORS), {"exists": False}, "spec.workload.name", "correct the name"),
         (
