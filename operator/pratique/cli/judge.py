@@ -56,21 +56,25 @@ def judge(
 
     Exit code: 0 all promotable, 1 some are not, 2 bad input, 3 some are inconclusive.
     """
-    from ..replay.reading import BadInput
+    from ..replay.reading import BadInput, printable
 
-    if (files is None) == (release is None and record is None):
-        typer.echo(
-            "pratique judge: say either --file CASES, or --release NAME (or --record FILE)",
-            err=True,
-        )
-        raise typer.Exit(BAD_INPUT)
     try:
+        if (files is None) == (release is None and record is None):
+            raise BadInput("say either --file CASES, or --release NAME (or --record FILE)")
         if files is not None:
+            if with_policy is not None:
+                raise BadInput("--with-policy belongs to --release or --record")
             found = list(_judged(files))
         else:
             found = [_again(release, namespace, record, with_policy, kubeconfig)]
     except BadInput as problem:
         typer.echo(f"pratique judge: {problem}", err=True)
+        raise typer.Exit(BAD_INPUT) from None
+    except Exception as error:  # a fault of ours is no verdict, and must not exit as one
+        told = printable(f"{type(error).__name__}: {error}"[:500])
+        typer.echo(
+            f"pratique judge: this is a fault of pratique, please report it: {told}", err=True
+        )
         raise typer.Exit(BAD_INPUT) from None
     _print(found, output)
     verdicts = {j.judgement.verdict for j in found}
@@ -182,7 +186,10 @@ def _print(found: list[Judged], output: str) -> None:
     if output == "yaml":
         import yaml
 
-        typer.echo(yaml.safe_dump_all(shown, sort_keys=False, allow_unicode=True), nl=False)
+        dumper = getattr(yaml, "CSafeDumper", yaml.SafeDumper)
+        typer.echo(
+            yaml.dump_all(shown, Dumper=dumper, sort_keys=False, allow_unicode=True), nl=False
+        )
         return
     import json
 
@@ -194,8 +201,10 @@ def _print(found: list[Judged], output: str) -> None:
 
 
 def _lines(judged: Judged) -> str:
+    from ..replay.reading import printable
+
     judgement = judged.judgement
     early = f", called at look {judged.called_at}" if judged.called_at is not None else ""
     lines = [f"{judged.name}: {judgement.verdict} ({judgement.reason}{early})"]
     lines += [f"  {r.result:<13} {r.name}: {r.message}" for r in judgement.results]
-    return "\n".join(lines)
+    return "\n".join(map(printable, lines))

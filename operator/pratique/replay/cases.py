@@ -8,9 +8,10 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
+from functools import lru_cache
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import BeforeValidator, ConfigDict, Field, ValidationInfo, model_validator
+from pydantic import AfterValidator, BeforeValidator, ConfigDict, Field, model_validator
 
 from ..judge.objectives import Baseline
 from ..judge.samples import Buckets, Counts, Missing, MissingReason, Sample, Value
@@ -26,6 +27,9 @@ from ..resources.sensitivity import JudgingTerms, ScoringTerms
 BEGIN = datetime(2000, 1, 1, tzinfo=UTC)
 """When a case without times of its own begins."""
 MAX_LOOKS = 10_000
+MOST = 2**63
+"""More events than this nobody counted."""
+FIRST, LAST = datetime(1970, 1, 1, tzinfo=UTC), datetime(9000, 1, 1, tzinfo=UTC)
 _SAY_SAMPLE = (
     "write a look as a number, as [bad or good, total], as {bad: …, total: …}, {good: …, total: …}, "
     '{value: …}, {buckets: {"0.3": …, "+Inf": …}}, {missing: NoData}, or null for no data'
@@ -38,7 +42,7 @@ def _count(value: object, what: str) -> int:
     if isinstance(value, float) and value.is_integer():
         value, whole = int(value), True
     if not whole:
-        raise ValueError(f"{what} is {value!r}, which is no count: write a whole number")
+        raise ValueError(f"{what} is {str(value)[:60]}, which is no count: write a whole number")
     return int(value)  # type: ignore[call-overload, no-any-return]
 
 
@@ -71,10 +75,15 @@ def _from_map(given: Mapping[str, Any]) -> Sample:
         edges.sort()
         return Buckets(tuple(e for e, _ in edges), tuple(n for _, n in edges))
     if "missing" in keys <= {"missing", "message"}:
-        reason = given["missing"]
-        if reason not in _REASONS:
-            raise ValueError(f"{reason!r} is no reason: choose one of {', '.join(_REASONS)}")
-        return Missing(reason, str(given.get("message", "so says the case"))[:512])
+        reason, message = given["missing"], given.get("message", "so says the case")
+        if not isinstance(reason, str) or reason not in _REASONS:
+            said = str(reason)[:60]
+            raise ValueError(f"{said!r} is no reason: choose one of {', '.join(_REASONS)}")
+        if not isinstance(message, str):
+            raise ValueError(f"the message is {str(message)[:60]!r}: write a text")
+        # Half a character, which JSON can write, fits no output.
+        message = message[:512].encode("utf-8", "replace").decode()
+        return Missing(reason, message)  # type: ignore[arg-type]
     raise ValueError(f"{sorted(map(str, keys))}: {_SAY_SAMPLE}")
 
 
@@ -146,6 +155,15 @@ class CaseBaseline(_Lax):
             raise ValueError("counts are total with exactly one of bad and good")
         if (self.value is not None) + counts + (self.looks is not None) != 1:
             raise ValueError("say exactly one of value, counts (bad or good, and total) and looks")
+        part = self.bad if self.bad is not None else self.good
+        if self.total is not None and part is not None and part > self.total:
+            raise ValueError(
+                f"{part:,} of {self.total:,} events cannot be: total counts all of them"
+            )
+        if self.total is not None and self.total > MOST:
+            raise ValueError(f"{self.total:.3g} events nobody counted: {MOST:.3g} are the most")
+        if self.samples is not None and self.value is None:
+            raise ValueError("samples belongs to value: counts and looks tell their own")
         return self
 
     def build(self) -> Baseline:
@@ -179,6 +197,15 @@ class CaseBaseline(_Lax):
         )
 
 
+def _with_zone(value: datetime) -> datetime:
+    """Without a zone the same case would mean another moment on another machine."""
+    if value.tzinfo is None:
+        raise ValueError("a time needs its zone: write it as 2026-03-01T12:00:00Z")
+    if not FIRST <= value <= LAST:
+        raise ValueError("choose a time between the years 1970 and 9000")
+    return value.astimezone(UTC)
+
+
 def _as_list(value: object) -> object:
     return value if isinstance(value, list) else [value]
 
@@ -188,6 +215,17 @@ _SHORT: dict[str, dict[str, Any]] = {
     "good": {"ratio": {"good": {"metric": "good_requests"}, "total": {"metric": "requests"}}},
     "value": {"query": {"expr": "value"}, "attribution": "Workload"},
 }
+
+
+@lru_cache(maxsize=1024)
+def _indicator(
+    kind: str, quantile: float | None, threshold: timedelta | None, unit: str | None
+) -> ServiceLevelIndicatorSpec:
+    """What a kind stands for; many cases say the same few."""
+    if kind == "latency":
+        given = {"histogram": "latency_seconds", "quantile": quantile, "threshold": threshold}
+        return ServiceLevelIndicatorSpec.model_validate({"latency": given})
+    return ServiceLevelIndicatorSpec.model_validate({**_SHORT[kind], "unit": unit})
 
 
 class CaseObjective(JudgingTerms, ScoringTerms):
@@ -231,16 +269,8 @@ class CaseObjective(JudgingTerms, ScoringTerms):
         """The indicator, written out."""
         if self.indicator is not None:
             return self.indicator
-        if self.kind == "latency":
-            given: dict[str, Any] = {"histogram": "latency_seconds"}
-            if self.quantile is not None:
-                given["quantile"] = self.quantile
-            else:
-                given["threshold"] = self.threshold
-            return ServiceLevelIndicatorSpec.model_validate({"latency": given})
         assert self.kind is not None
-        unit = {} if self.unit is None else {"unit": self.unit}
-        return ServiceLevelIndicatorSpec.model_validate({**_SHORT[self.kind], **unit})
+        return _indicator(self.kind, self.quantile, self.threshold, self.unit)
 
     def build(self) -> PlannedObjective:
         """As the judge wants it."""
@@ -270,7 +300,7 @@ class Case(_Lax):
     """By objective: what its looks gave, oldest first."""
     baseline: dict[str, Annotated[list[CaseBaseline], BeforeValidator(_as_list)]] = {}
     """By objective: what it is compared with, or several in order."""
-    begin: Annotated[Time | None, Field(alias="from")] = None
+    begin: Annotated[Annotated[Time, AfterValidator(_with_zone)] | None, Field(alias="from")] = None
     """The window's begin; default the year 2000, so that results do not depend on the day."""
     interval: PositiveDuration = timedelta(minutes=1)
     """The time from look to look."""
@@ -298,8 +328,7 @@ class Case(_Lax):
     """By objective: what drift counts from."""
 
     @model_validator(mode="after")
-    def _known(self, info: ValidationInfo) -> Self:
-        del info
+    def _known(self) -> Self:
         names = [o.name for o in self.objectives]
         for name in names:
             if names.count(name) > 1:
@@ -312,6 +341,17 @@ class Case(_Lax):
                     raise ValueError(
                         f"{field}.{name} belongs to no objective: there are {', '.join(names)}"
                     )
+        for name, baselines in self.baseline.items():
+            for index, given in enumerate(baselines):
+                longer = given.same_minutes and len(given.looks or ()) > self.looks
+                if longer:
+                    raise ValueError(
+                        f"baseline.{name}[{index}].looks has {len(given.looks or ())} looks, the "
+                        f"release {self.looks}: give no more, or say sameMinutes: false"
+                    )
+        room = (LAST - (self.begin or BEGIN)).total_seconds()
+        if self.looks * self.interval.total_seconds() > room:
+            raise ValueError(f"{self.looks} looks of this interval end beyond the year 9000")
         return self
 
     @property

@@ -1,4 +1,6 @@
-"""Cases from text: JSON, JSON lines, YAML of one or many documents. Hostile text is refused, not obeyed.
+"""Cases from text: JSON, one after the other or in a list; YAML of one or many documents.
+
+Hostile text is refused, not obeyed: whatever it holds, nothing but BadInput is raised.
 
 Not here: where the text comes from.
 """
@@ -10,27 +12,35 @@ import re
 from collections.abc import Iterator
 from typing import Any
 
-import yaml
 from pydantic import ValidationError
 
+from . import plain_yaml
 from .cases import Case
 
 MAX_BYTES = 256 * 1024 * 1024
-MAX_NODES = 20_000_000
-"""Values that a text may hold once its aliases are written out."""
-MAX_DEPTH = 40
-_ALIAS = re.compile(r"(?:^|[\s\[{,:-])\*[^\s*]", re.MULTILINE)
-_Loader: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+_SPACE = re.compile(r"[ \t\r\n]*")
+_CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]")
 
 
 class BadInput(ValueError):  # noqa: N818 - it names what it is about
     """What is wrong with the input: where, which field, and the mend."""
 
+    def __init__(self, message: str) -> None:
+        super().__init__(printable(message))
+
+
+def printable(text: str) -> str:
+    """Without characters that would do something to a terminal: they are written out instead."""
+    return _CONTROL.sub(lambda found: ascii(found[0])[1:-1], text)
+
 
 def read(text: str, name: str) -> Iterator[Case]:
     """The cases in a text, one after the other; raises BadInput. ``name`` is what it is called."""
+    index = 0
     for index, document in enumerate(documents(text, name), 1):
         yield case(document, name, index)
+    if not index:
+        raise BadInput(f"{name} holds no case: write at least one, with objectives and samples")
 
 
 def case(document: object, name: str, index: int) -> Case:
@@ -51,19 +61,35 @@ def case(document: object, name: str, index: int) -> Case:
 
 def told(error: ValidationError) -> str:
     """The first things wrong: field, value where it helps, mend."""
-    said = []
-    for one in error.errors(include_url=False)[:3]:
-        path = "".join(
-            f"[{p}]" if isinstance(p, int) else f".{p}"
-            for p in one["loc"]
-            if p != "function-before"
-        ).lstrip(".")
-        message = one["msg"].removeprefix("Value error, ")
-        value = one.get("input")
-        if isinstance(value, (str, int, float)) and repr(value)[:60] not in message:
-            message = f"{repr(value)[:60]}: {message}"
-        said.append(f"{path}: {message}" if path else message)
+    found = error.errors(include_url=False)
+    said = [_told(one) for one in found[:3]]
+    if len(found) > 3:
+        said.append(f"and {len(found) - 3} more")
     return "; ".join(said)
+
+
+def _told(one: Any) -> str:
+    path = "".join(
+        f"[{p}]" if isinstance(p, int) else f".{p}" for p in one["loc"] if p != "function-before"
+    ).lstrip(".")
+    message = one["msg"].removeprefix("Value error, ")
+    value = one.get("input")
+    if one["type"] == "extra_forbidden":
+        message = "there is no such field: see the list of fields in docs/reference/judge-cases.md"
+    elif one["type"] == "string_type" and isinstance(value, (bool, int, float)):
+        message = f"{_short(value)}: write it in quotes"
+    elif one["type"] == "missing":
+        message = "is missing: add it"
+    elif isinstance(value, (str, int, float)) and _short(value) not in message:
+        message = f"{_short(value)}: {message}"
+    return f"{path}: {message}" if path else message
+
+
+def _short(value: object) -> str:
+    try:
+        return repr(value)[:60]
+    except ValueError:  # an integer too long to be written
+        return "a number of thousands of digits"
 
 
 def documents(text: str, name: str) -> Iterator[object]:
@@ -72,88 +98,71 @@ def documents(text: str, name: str) -> Iterator[object]:
         raise BadInput(f"{name} has more than {MAX_BYTES // 2**20} MiB: split it")
     if not text.strip():
         raise BadInput(f"{name} is empty: write at least one case")
-    start = text.lstrip()[:1]
     try:
-        if start in ("{", "["):
-            found = _json(text, name)
-            if found is not None:
-                yield from found
-                return
-        yield from _yaml(text, name)
-    except RecursionError:
-        raise BadInput(f"{name} is nested too deeply") from None
-
-
-def _json(text: str, name: str) -> list[object] | None:
-    """None where it is no JSON at all: YAML may begin so too."""
-    try:
-        whole = json.loads(text)
-        return whole if isinstance(whole, list) else [whole]
-    except json.JSONDecodeError as error:
-        lines = [line for line in text.splitlines() if line.strip()]
-        if len(lines) < 2 or not all(line.lstrip().startswith("{") for line in lines):
-            if text.lstrip().startswith("{") and error.pos > 1 and '"' in text[:200]:
-                raise BadInput(f"{name}: line {error.lineno}: no JSON: {error.msg}") from None
-            return None
-    found: list[object] = []
-    for number, line in enumerate(text.splitlines(), 1):
-        if line.strip():
+        if text.lstrip()[:1] in ("{", "["):
+            begun = False
             try:
-                found.append(json.loads(line))
+                for document in _json(text, name):
+                    begun = True
+                    yield document
+                return
             except json.JSONDecodeError as error:
-                raise BadInput(f"{name}: line {number}: no JSON: {error.msg}") from None
-    return found
-
-
-def _yaml(text: str, name: str) -> Iterator[object]:
-    try:
-        _check_depth(text, name)
-        if _ALIAS.search(text):
-            _check_aliases(text, name)
-        for document in yaml.load_all(text, Loader=_Loader):
+                # YAML may begin so too, but not with a name in quotes.
+                if begun or re.match(r'[\s\[]*\{\s*"', text):
+                    raise BadInput(f"{name}: line {error.lineno}: no JSON: {error.msg}") from None
+        for document in plain_yaml.load_all(text):
             if isinstance(document, list):
                 yield from document
             elif document is not None:
                 yield document
-    except yaml.MarkedYAMLError as error:
-        mark = error.problem_mark
-        line = f" line {mark.line + 1}:" if mark else ""
-        raise BadInput(f"{name}:{line} no YAML: {error.problem or error}") from None
-    except (yaml.YAMLError, ValueError, OverflowError) as error:
-        raise BadInput(f"{name}: no YAML: {error}") from None
+    except plain_yaml.BadYaml as error:
+        line = "" if error.line is None else f" line {error.line}:"
+        raise BadInput(f"{name}:{line} no YAML: {error}") from None
+    except RecursionError:
+        raise BadInput(f"{name} is nested too deeply") from None
 
 
-def _check_depth(text: str, name: str) -> None:
-    """Before it is built: by brackets and by indentation, both of which a parser must follow."""
-    depth = most = 0
-    for character in re.findall(r"[\[\]{}]", text):
-        depth += 1 if character in "[{" else -1
-        most = max(most, depth)
-    indents = {len(i) for i in re.findall(r"^( +)\S", text, re.MULTILINE)}
-    dashes = max((len(d) // 2 for d in re.findall(r"^\s*((?:- )+)", text, re.MULTILINE)), default=0)
-    if max(most, len(indents), dashes) > MAX_DEPTH:
-        raise BadInput(f"{name} is nested too deeply: a case needs no more than 10 levels")
+class _Refused(ValueError):  # noqa: N818 - it names what it is about
+    """What is legal JSON, and would not be read as it was meant."""
 
 
-def _check_aliases(text: str, name: str) -> None:
-    for node in yaml.compose_all(text, Loader=_Loader):
-        if node is not None and _size(node, {}) > MAX_NODES:
-            raise BadInput(f"{name}: its aliases stand for too much: write it out")
+def _json(text: str, name: str) -> Iterator[object]:
+    """Values that stand one after the other, with or without line ends between; lists as their items."""
+    decoder = json.JSONDecoder(object_pairs_hook=_once, parse_int=_integer)
+    at = _after_space(text, 0)
+    while at < len(text):
+        try:
+            value, at = decoder.raw_decode(text, at)
+        except _Refused as problem:
+            line = text.count("\n", 0, at) + 1
+            raise BadInput(f"{name}: in what begins in line {line}: {problem}") from None
+        if isinstance(value, list):
+            yield from value
+        else:
+            yield value
+        at = _after_space(text, at)
 
 
-def _size(node: yaml.Node, known: dict[int, int]) -> int:
-    """Values with all aliases written out; an alias to itself counts as too many."""
-    if id(node) in known:
-        return known[id(node)]
-    known[id(node)] = MAX_NODES + 1  # until it is known: an anchor within itself
-    total = 1
-    if isinstance(node, yaml.SequenceNode):
-        total += sum(_size(n, known) for n in node.value)
-    elif isinstance(node, yaml.MappingNode):
-        total += sum(_size(k, known) + _size(v, known) for k, v in node.value)
-    known[id(node)] = total
-    return total
+def _after_space(text: str, at: int) -> int:
+    found = _SPACE.match(text, at)
+    return found.end() if found else at
+
+
+def _once(pairs: list[tuple[str, object]]) -> dict[str, object]:
+    """Of two equal names one would be lost."""
+    found = dict(pairs)
+    if len(found) != len(pairs):
+        names = [k for k, _ in pairs]
+        twice = next(k for k in names if names.count(k) > 1)
+        raise _Refused(f"{twice[:60]!r} stands twice in one map: write it once")
+    return found
+
+
+def _integer(digits: str) -> int:
+    if len(digits) > 400:  # far beyond any count, and any float
+        raise _Refused(f"a number of {len(digits):,} digits is too long")
+    return int(digits)
 
 
 def _kind(value: object) -> str:
-    return {list: "a list", str: "a text", type(None): "empty"}.get(type(value), f"{value!r}"[:40])
+    return {list: "a list", str: "a text", type(None): "empty"}.get(type(value), _short(value))
