@@ -104,9 +104,8 @@ def _again(
     with_policy: Path | None,
     kubeconfig: str | None,
 ) -> Judged:
-    from ..lifecycle.records import decode
     from ..replay.again import again
-    from ..replay.reading import BadInput
+    from ..replay.reading import printable
     from ..replay.recorded import policy_in, recorded_in
 
     if record is not None:
@@ -114,18 +113,13 @@ def _again(
         found = recorded_in(_text(what), what, release)
     else:
         assert release is not None
-        what = f"{namespace}/{release}"
         found = _fetched(release, namespace, kubeconfig)
     policy = None
     if with_policy is not None:
         policy = policy_in(_text(str(with_policy)), str(with_policy))
-    try:
-        samples = decode(found.data)
-    except ValueError as problem:
-        raise BadInput(f"{what}: {problem}") from None
-    done = again(found.name, found.spec, samples, policy)
+    done = again(found, policy)
     for note in done.notes:
-        typer.echo(f"note: {note}", err=True)
+        typer.echo(f"note: {printable(note)}", err=True)
     return done.judged
 
 
@@ -205,6 +199,7 @@ def _lines(judged: Judged) -> str:
 
     judgement = judged.judgement
     early = f", called at look {judged.called_at}" if judged.called_at is not None else ""
-    lines = [f"{judged.name}: {judgement.verdict} ({judgement.reason}{early})"]
+    was = f", was {judged.was}" if judged.was is not None else ""
+    lines = [f"{judged.name}: {judgement.verdict} ({judgement.reason}{early}{was})"]
     lines += [f"  {r.result:<13} {r.name}: {r.message}" for r in judgement.results]
     return "\n".join(map(printable, lines))

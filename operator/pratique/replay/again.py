@@ -2,18 +2,29 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from datetime import timedelta
 
 from ..judge.objectives import Baseline, Terms
 from ..judge.samples import Missing, Sample
+from ..judge.statistics.laws import Noise
 from ..judge.verdicts import Scoring
-from ..lifecycle.records import Recorded
+from ..lifecycle import grid, records
+from ..lifecycle.planning import indicator_hash
+from ..resources.base import format_duration
 from ..resources.indicator import ServiceLevelIndicatorSpec
 from ..resources.objective import ServiceLevelObjectiveSpec
-from ..resources.policy import PolicyObjective, ReleasePolicySpec
-from ..resources.release import BaselineObjective, PlannedBaseline, PlannedObjective, ReleaseSpec
+from ..resources.policy import AnalysisTerms, PolicyObjective, ReleasePolicySpec
+from ..resources.release import (
+    BaselineObjective,
+    PlanAnalysis,
+    PlannedBaseline,
+    PlannedObjective,
+)
 from ..resources.sensitivity import JudgingTerms, ScoringTerms
+from .recorded import Recorded
 from .run import Course, Judged, Track, follow
 
 
@@ -25,48 +36,88 @@ class Again:
     notes: tuple[str, ...]
 
 
-def again(
-    name: str, spec: ReleaseSpec, recorded: Recorded, policy: ReleasePolicySpec | None = None
-) -> Again:
-    """Judge a release's recorded window; with a policy by its objectives, matched by name.
+def again(given: Recorded, policy: ReleasePolicySpec | None = None) -> Again:
+    """Judge a release's recorded looks; with a policy by its objectives, matched by name.
 
-    An objective that was not measured then cannot be judged, and is said; so are references, whose
-    documents are not at hand: the recorded objective stands for them.
+    By the terms of then as far as a policy does not change them: window, noise, extension, shares of the
+    false alarms. An objective that was not measured then cannot be judged, and is said; so are
+    references, whose documents are not at hand: the recorded objective stands for them. Where the
+    record ends before the window did, nothing can pass.
     """
     notes: list[str] = []
-    plan = spec.plan
+    plan, samples = given.spec.plan, given.samples
     objectives = list(plan.objectives)
     if policy is not None:
         objectives = _changed(objectives, policy, notes)
-    begin = _window(recorded)
-    ends = recorded.ends[begin:]
-    tracks = tuple(_track(o, plan.baselines, recorded, begin) for o in objectives)
-    analysis = policy.analysis if policy is not None else None
+        _same_window(plan.analysis, policy.analysis, notes)
+    if given.note:
+        notes.append(f"the record is not whole: {given.note}")
+    begin, planned, longest, over = _times(given)
+    looks = len(samples.ends) - 1
+    if not over:
+        notes.append(
+            "its window had not begun when the record ends: looks of a rollout pass nothing"
+            if begin >= looks
+            else f"the record ends after {looks - begin} looks of the window, of {planned} that were "
+            "planned: what is known so far can fail it, and not pass it"
+        )
+    noise = {n.name: Noise(n.sd, n.rho, known=True) for n in given.noise if n.known}
     course = Course(
-        tracks=tracks,
-        release=name,
-        planned=max(1, len(ends) - 1),
-        extended=0,
-        final=True,
-        fail_after=analysis.fail_after if analysis else plan.analysis.fail_after,
+        tracks=tuple(_track(o, plan.baselines, samples, noise.get(o.name)) for o in objectives),
+        release=given.name,
+        planned=planned,
+        extended=longest if longest > planned else 0,
+        final=over,
+        fail_after=policy.analysis.fail_after if policy else plan.analysis.fail_after,
         scoring=Scoring(policy.score, policy.on_warning, policy.mode)
         if policy is not None
         else Scoring(plan.score, plan.on_warning, plan.mode),
-        terms=Terms(analysis.baseline.max_traffic_ratio, analysis.baseline.on_no_baseline)
-        if analysis
-        else Terms(plan.analysis.max_traffic_ratio, plan.analysis.no_baseline),
-        ends=ends,
+        terms=_terms(plan.analysis, policy),
+        ends=samples.ends,
+        begin=begin,
+        basis=plan.basis,
     )
-    if not tracks:
+    if not objectives:
         notes.append("no objective of the policy was measured")
-    return Again(follow(name, course), tuple(notes))
+    judged = replace(follow(given.name, course), was=given.verdict)
+    return Again(judged, tuple(notes))
 
 
-def _window(recorded: Recorded) -> int:
-    """The index of the window's begin among the ends; 0 where it never began."""
-    if recorded.window_from is None:
-        return 0
-    return next((i for i, e in enumerate(recorded.ends[:-1]) if e >= recorded.window_from), 0)
+def _terms(analysis: PlanAnalysis, policy: ReleasePolicySpec | None) -> Terms:
+    if policy is None:
+        return Terms(analysis.max_traffic_ratio, analysis.no_baseline, analysis.drift)
+    now = policy.analysis.baseline
+    return Terms(now.max_traffic_ratio, now.on_no_baseline, now.drift)
+
+
+def _times(given: Recorded) -> tuple[int, int, int, bool]:
+    """(looks of the rollout, looks of the window, the most it may have, whether it was over)."""
+    analysis, samples = given.spec.plan.analysis, given.samples
+    interval, ends = analysis.interval, samples.ends
+    planned = max(1, math.ceil(analysis.window / interval - 1e-9))
+    longest = math.ceil((analysis.max_window or timedelta(0)) / interval - 1e-9)
+    kept = len(ends) - 1
+    pooled = kept < round((ends[-1] - ends[0]) / interval)
+    if pooled:  # fewer, longer looks
+        longer = (ends[-1] - ends[0]) / interval / kept
+        planned, longest = (max(1, math.ceil(n / longer)) for n in (planned, longest))
+    since = samples.window_from
+    if since is None:
+        return kept, planned, longest, False
+    begin = sum(e <= since for e in ends[1:])
+    if pooled and ends[begin] < since:
+        begin += 1  # partly of the rollout
+    end = given.extended_to or grid.ceil(since + analysis.window, interval)
+    return begin, planned, longest, ends[-1] >= end and begin < kept
+
+
+def _same_window(then: PlanAnalysis, now: AnalysisTerms, notes: list[str]) -> None:
+    for name in ("window", "interval"):
+        if getattr(then, name) != getattr(now, name):
+            notes.append(
+                f"analysis.{name}: was {format_duration(getattr(then, name))} then, which stays: "
+                "looks cannot be taken otherwise now"
+            )
 
 
 def _changed(
@@ -118,32 +169,37 @@ def _shape(indicator: ServiceLevelIndicatorSpec) -> str:
 def _track(
     objective: PlannedObjective,
     planned: Sequence[PlannedBaseline],
-    recorded: Recorded,
-    begin: int,
+    recorded: records.Recorded,
+    noise: Noise | None,
 ) -> Track:
     none = Missing("NoData", "the record has nothing of it")
     count = len(recorded.ends) - 1
-    looks: tuple[Sample, ...] = recorded.looks.get(objective.name, (none,) * count)[begin:]
+    looks: tuple[Sample, ...] = recorded.looks.get(objective.name, (none,) * count)
     if objective.indicator.kubernetes:
-        looks = looks[-1:] * len(looks)  # accumulated already
+        looks = (*[none] * (count - 1), *looks[-1:])  # only what it came to in the end is recorded
     baselines, anchor = [], None
     for baseline in planned:
-        value = _value(objective.name, baseline)
+        value = _value(objective, baseline)
         if baseline.anchor:
             anchor = value
         elif baseline.source == "BeforeRollout":
             baselines += [b for n, b in recorded.before.items() if n == objective.name]
         elif beside := recorded.beside.get(objective.name, {}).get(baseline.source):
             baselines.append(
-                Baseline(baseline.source, baseline.release, float("nan"), looks=beside[begin:])
+                Baseline(baseline.source, baseline.release, float("nan"), looks=beside)
             )
         elif value is not None:
             baselines.append(value)
-    return Track(objective, looks, recorded.whole.get(objective.name), tuple(baselines), anchor)
+    whole = recorded.whole.get(objective.name)
+    return Track(objective, looks, whole, tuple(baselines), anchor, noise)
 
 
-def _value(name: str, baseline: PlannedBaseline) -> Baseline | None:
-    found: BaselineObjective | None = next((v for v in baseline.values if v.name == name), None)
+def _value(objective: PlannedObjective, baseline: PlannedBaseline) -> Baseline | None:
+    """What the plan holds of it, if it measured the same."""
+    known = (indicator_hash(objective.indicator), None)
+    found: BaselineObjective | None = next(
+        (v for v in baseline.values if v.name == objective.name and v.indicator_hash in known), None
+    )
     if found is None:
         return None
     return Baseline(

@@ -4,33 +4,93 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any
+from datetime import datetime
+from itertools import pairwise
+from typing import Any, TypeVar
 
-from pydantic import ValidationError
+from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic.alias_generators import to_camel
 
+from ..lifecycle import records
+from ..resources.base import Time
+from ..resources.judgement import Verdict
 from ..resources.policy import ReleasePolicySpec
 from ..resources.record import ReleaseRecordSpec
-from ..resources.release import ReleaseSpec
+from ..resources.release import NoiseEntry, ReleaseSpec
 from .reading import BadInput, documents, told
+
+M = TypeVar("M", bound=BaseModel)
+
+
+class _Status(BaseModel):
+    """Of a Release's status only what its judgement rested on: the rest may be of another version."""
+
+    model_config = ConfigDict(extra="ignore", alias_generator=to_camel, populate_by_name=True)
+
+    noise: list[NoiseEntry] = []
+    extended_to: Time | None = None
 
 
 @dataclass(frozen=True)
 class Recorded:
-    """A release with its record's data."""
+    """A release with all that its judgement rested on."""
 
     name: str
     spec: ReleaseSpec
-    data: str
+    samples: records.Recorded
+    verdict: Verdict
+    """What was said then."""
+    noise: tuple[NoiseEntry, ...] = ()
+    """How much the old version's figures wandered by themselves."""
+    extended_to: datetime | None = None
+    """To when the window was extended."""
+    note: str | None = None
+    """What of the samples was left out for their size."""
 
 
 def of(release: Mapping[str, Any], record: Mapping[str, Any], what: str) -> Recorded:
     """From the two bodies; raises BadInput."""
+    spec = _part(ReleaseSpec, release.get("spec"), f"{what}: the Release: spec")
+    status = _part(_Status, release.get("status") or {}, f"{what}: the Release: status")
+    kept = _part(ReleaseRecordSpec, record.get("spec"), f"{what}: the ReleaseRecord: spec")
+    metadata = release.get("metadata")
+    name = metadata.get("name") if isinstance(metadata, dict) else None
+    return Recorded(
+        name=str(name or what),
+        spec=spec,
+        samples=_samples(kept, what),
+        verdict=kept.verdict,
+        noise=tuple(status.noise),
+        extended_to=status.extended_to,
+        note=kept.note,
+    )
+
+
+def _part(model: type[M], given: object, where: str) -> M:
     try:
-        spec = ReleaseSpec.model_validate(release.get("spec"))
-        kept = ReleaseRecordSpec.model_validate(record.get("spec"))
+        return model.model_validate(given)
     except ValidationError as error:
-        raise BadInput(f"{what}: {told(error)}") from None
-    return Recorded(str(release.get("metadata", {}).get("name", what)), spec, kept.data)
+        raise BadInput(f"{where}.{told(error)}") from None
+
+
+def _samples(kept: ReleaseRecordSpec, what: str) -> records.Recorded:
+    """The record's data, which anybody may have written; raises BadInput."""
+    if kept.format != records.FORMAT:
+        raise BadInput(
+            f"{what}: the record has format {kept.format}, and {records.FORMAT} is known: use a "
+            "pratique of the operator's version"
+        )
+    try:
+        found = records.decode(kept.data)
+        ordered = all(a < b for a, b in pairwise(found.ends)) and len(found.ends) > 1
+        looks = [*found.looks.values(), *(x for o in found.beside.values() for x in o.values())]
+        fits = all(len(x) == len(found.ends) - 1 for x in looks)
+        aware = all(t.tzinfo is not None for t in (*found.ends, found.window_from) if t is not None)
+    except (ValueError, AttributeError, TypeError, OverflowError, RecursionError) as error:
+        raise BadInput(f"{what}: {str(error) or type(error).__name__}") from None
+    if not (ordered and fits and aware):
+        raise BadInput(f"{what}: the record's data cannot be read: its looks and times do not fit")
+    return found
 
 
 def recorded_in(text: str, what: str, name: str | None) -> Recorded:

@@ -15,7 +15,7 @@ from ..judge.samples import Missing, Sample
 from ..judge.verdicts import Scoring, certain, conclude
 from ..lifecycle.compared import is_compared
 from ..lifecycle.looks import ROLLOUT_SHARE
-from ..resources.judgement import Judgement, ObjectiveResult, Window
+from ..resources.judgement import Judgement, ObjectiveResult, Verdict, Window
 from ..resources.objective import Bound
 from ..resources.release import PlannedObjective
 from .cases import BEGIN, Case
@@ -32,12 +32,16 @@ class Judged:
     judgement: Judgement
     called_at: int | None
     """The look, from 1, at which the operator would have ended it as not promotable."""
+    was: Verdict | None = None
+    """Of a recorded release: its verdict then."""
 
     def dump(self) -> dict[str, object]:
         """As JSON shows it; the judgement is that of a Release's status."""
         found: dict[str, object] = {"name": self.name, "judgement": self.judgement.dump()}
         if self.called_at is not None:
             found["calledAt"] = self.called_at
+        if self.was is not None:
+            found["was"] = self.was
         return found
 
 
