@@ -80,6 +80,10 @@ bench: $(STAMP) ## Figures: how soon a release is noticed, memory, writes, queri
 bench-judge: $(STAMP) ## How often the judge is right: docs/reference/operating-characteristics.md (some minutes)
 	@$(PY) -m pratique_testbed.bench_judge $(ARGS)
 
+.PHONY: bench-cases
+bench-cases: $(STAMP) ## How long pratique judge takes for 10,000 small cases
+	@$(PY) -m pratique_testbed.bench_cases $(ARGS)
+
 .PHONY: crds
 crds: $(STAMP) ## Write crds/ and the reference anew from the models
 	@$(VENV)/bin/pratique crds
