@@ -8,7 +8,7 @@ import pytest
 
 from pratique.replay.reading import read
 from pratique.replay.run import run
-from pratique_testbed.bench_cases import MIXES, cases, timed, written
+from pratique_testbed.bench_cases import cases, timed, written
 
 
 @pytest.mark.parametrize(
