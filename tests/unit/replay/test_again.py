@@ -173,6 +173,24 @@ def test_noise_that_was_read_then_is_reckoned_with_again() -> None:
     assert without.statistic.noise is None
 
 
+def test_how_far_it_drifted_from_the_anchor_is_judged_again() -> None:
+    value = {"name": "errors", "value": 0.01, "samples": 5000, "indicatorHash": HASH}
+    last = {"source": "LastPromotable", "release": "cart-1", "values": [value]}
+    anchor = {**last, "release": "cart-0", "values": [{**value, "value": 0.005}], "anchor": True}
+    compared = {**TESTED, "pass": [{"value": {"lte": 0.05}, "change": {"lte": "10%"}}]}
+
+    def reason(drift: float) -> tuple[str, str]:
+        spec = release_spec(plan([compared], baselines=[last, anchor], drift=drift))
+        made = play(spec, good)
+        assert made.status.judgement is not None
+        same = again(recorded(made)).judged.judgement
+        assert same.results[0].message == made.status.judgement.results[0].message
+        return same.verdict, same.results[0].reason
+
+    assert reason(50.0) == ("NotPromotable", "DriftExceeded")
+    assert reason(150.0) == ("Promotable", "WithinBounds")
+
+
 def test_what_ended_during_its_rollout_is_called_there_again() -> None:
     stuck = [Change(0, view(rolling(), [pod("a", ready=0)]))]
     made = play(release_spec(plan([TESTED])), bad, stuck)
