@@ -16,7 +16,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from typing import Literal, NamedTuple
 
@@ -145,9 +145,13 @@ class _Judge:
         self.terms = terms
         self.walk = Walk(terms.noise)
         self.floor = Walk() if terms.floor is not None else None
+        # A difference is a ratio that hangs on the baseline's rate, which the totals tell badly where it
+        # is small beside the difference: there the baseline's own rate must let the release be called too.
+        differs = terms.bound is None and (terms.added != 0 or terms.scaled != 0)
+        self.alone = Walk(terms.noise) if differs else None
         self.requests = self.events = self.based = self.based_events = 0
         self.cut: int | None = None
-        self.over = self.over_floor = self.gross = False
+        self.over = self.over_floor = self.over_alone = self.gross = False
 
     def add(self, look: Look) -> None:
         self.requests += look.requests
@@ -158,6 +162,13 @@ class _Judge:
         if self.floor is not None:
             assert self.terms.floor is not None
             self.floor.add(binomial(look.requests, _rate(self.terms.floor)))
+        if self.alone is not None:
+            based, events = self.terms.beforehand or (self.based, self.based_events)
+            if based and look.based:
+                bound = self.terms.edge(events / based)
+                self.alone.add(_law(look, replace(self.terms, bound=bound), bound, bound))
+            else:  # nothing can be said of it
+                self.alone.add((look.events, np.ones((1, 1))))
 
     @property
     def rate(self) -> float:
@@ -180,13 +191,19 @@ class _Judge:
         self.over = self.over or self.events >= self.cut
         if not whole and not self.over:
             self.over = self.gross = self._gross(look)
-        if self.floor is None:
-            return self.over
-        floor = (
+        # What is one of several that must all call may spend all: alpha is kept by each.
+        every = (
             terms.alpha if last else spent(look, terms.looks, terms.alpha, extended=terms.extended)
         )
-        self.over_floor = self.over_floor or self.events >= self.floor.cut(floor)
-        return self.over and self.over_floor
+        if self.floor is not None:
+            self.over_floor = self.over_floor or self.events >= self.floor.cut(every)
+        if self.alone is not None:
+            self.over_alone = self.over_alone or self.events >= self.alone.cut(every)
+        return (
+            self.over
+            and (self.floor is None or self.over_floor)
+            and (self.alone is None or self.over_alone)
+        )
 
     def _gross(self, look: int) -> bool:
         """The gross guard, with the whole of the baseline: P(Bin(ΣE, q) ≥ Σe1) ≤ 0.1·alpha·2⁻ᵏ."""
