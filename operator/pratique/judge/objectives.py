@@ -126,6 +126,10 @@ def judge_objective(
     no data.
     """
     found = _judge(objective, evidence, baselines, terms)
+    plainly = objective.evidence == "Point" or found.reason in _POLICY_FIELD
+    if not evidence.final and found.result == "Fail" and plainly:
+        # Before the end one look's plain value, or a gap, decides nothing: that takes looks in a row.
+        found = found.model_copy(update={"result": "NotJudged", "reason": "Evaluating"})
     if not evidence.final and found.result in ("Pass", "Warn"):
         # What holds so far may still break: only the end passes.
         found = found.model_copy(
