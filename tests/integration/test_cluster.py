@@ -337,8 +337,9 @@ async def test_the_operators_account_may_do_what_it_does(
 
 WATCHED_BY_KOPF = [
     ("watch", "deployments.apps"),
-    *(("watch", f"{plural}.pratique.sh") for plural in kinds.OURS),
+    *(("watch", f"{kind.plural}.pratique.sh") for kind in kinds.WATCHED),
 ]
+KEPT = [("create", "releaserecords.pratique.sh")]
 REFUSED = [
     ("list", "secrets"),
     ("get", "secrets"),
@@ -357,6 +358,7 @@ REFUSED = [
     ("create", "releasepolicies.pratique.sh"),
     ("patch", "servicelevelobjectives.pratique.sh"),
     ("patch", "events.events.k8s.io"),
+    *((verb, "releaserecords.pratique.sh") for verb in ("get", "list", "watch", "patch")),
     ("create", "serviceaccounts/token"),
     ("escalate", "clusterroles.rbac.authorization.k8s.io"),
 ]
@@ -365,7 +367,7 @@ REFUSED = [
 @pytest.mark.parametrize(
     ("verb", "resource", "allowed"),
     [
-        *((verb, resource, True) for verb, resource in WATCHED_BY_KOPF),
+        *((verb, resource, True) for verb, resource in WATCHED_BY_KOPF + KEPT),
         *((verb, resource, False) for verb, resource in REFUSED),
     ],
 )

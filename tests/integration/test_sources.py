@@ -211,7 +211,7 @@ async def test_what_people_paste_gives_the_same_figure(
         (query("requests_total", *PODS, end=END), "SeveralSeries"),
         (query("requests_total", *PODS, end=END, aggregate="Max"), Value(180)),
         (query("vector(0)/vector(0)", end=END), "NotANumber"),
-        (query("vector(1)/vector(0)", end=END), "NotANumber"),
+        (query("vector(1)/vector(0)", end=END), "Infinite"),
         (query("requests_total[5m]", end=END), "QueryRejected"),
         (query("nothing", end=END), "NoData"),
         (query("sum(", end=END), "QueryRejected"),
