@@ -12,11 +12,12 @@ from typing import Any
 import pytest
 import yaml
 
-from pratique.cluster import client, errors, kinds
+from pratique.cluster import client, errors
 from pratique.cluster.client import Cluster
 from pratique.cluster.watching import NamespaceWatch, Watches
 from pratique.cluster.workloads import deployment
 from pratique.lifecycle.view import View
+from pratique.resources.kinds import WATCHED, kind_of
 from pratique.resources.release import (
     Plan,
     PlanAnalysis,
@@ -337,7 +338,7 @@ async def test_the_operators_account_may_do_what_it_does(
 
 WATCHED_BY_KOPF = [
     ("watch", "deployments.apps"),
-    *(("watch", f"{kind.plural}.pratique.sh") for kind in kinds.WATCHED),
+    *(("watch", f"{kind_of(model).plural}.pratique.sh") for model in WATCHED),
 ]
 KEPT = [("create", "releaserecords.pratique.sh")]
 REFUSED = [

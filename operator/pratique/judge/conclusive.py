@@ -50,7 +50,7 @@ class Conclusive:
     """There will be no more."""
     sensitivity: Sensitivity
     plain: Plain
-    """For what no test on counts can say: equality, and bounds at the very end of the scale."""
+    """For what no test on counts can say: equality, and bounds at or beyond the end of the scale."""
     same_minutes: tuple[Tally | None, ...] = ()
     """The baseline's looks, beside those of the release."""
     beforehand: Tally | None = None
@@ -63,24 +63,23 @@ class Conclusive:
 
     def value(self, comparison: Comparison, parts: int) -> Trial:
         name, first, second = said(comparison)
-        if name == "eq" or _extreme(name, first, second):
+        if name == "eq":
+            return self._at_the_end(self.plain.value(comparison, parts))
+        if _extreme(name, first, second):
             return self.plain.value(comparison, parts)
-        if name == "between":
-            low = self._absolute(first, falling=True, parts=2 * parts)
-            high = self._absolute(second, falling=False, parts=2 * parts)
-            return _worse(low, high)
-        return self._absolute(first, falling=name in ("gt", "gte"), parts=parts)
+        return self._bounded(name, first, second, parts)
 
     def change(self, change: ChangeComparison, parts: int) -> Trial | None:
-        if self.plain.baseline is None:
+        plainly = self.plain.change(change, parts)
+        if plainly is None:
             return None
-        if not self.same_minutes and self.beforehand is None:
-            return self.plain.change(change, parts)
         name, first, second = said(change.delta or change)
+        if name == "eq":
+            return self._at_the_end(plainly)
+        if not self.same_minutes and self.beforehand is None:
+            return self._from_known(change, plainly, parts)
         falling = falls(change)
         if change.delta is not None:
-            if name == "eq":
-                return self.plain.change(change, parts)
             if name == "between":
                 low = self._relative(change, falling=True, parts=2 * parts, added=-first)
                 high = self._relative(change, falling=False, parts=2 * parts, added=second)
@@ -93,7 +92,40 @@ class Conclusive:
             return self._relative(change, falling=True, parts=parts, scaled=-percent)
         return self._relative(change, falling=False, parts=parts, allowed=percent)
 
+    def _from_known(self, change: ChangeComparison, plainly: Trial, parts: int) -> Trial:
+        """Against a value without counts, which is taken as exactly known: so far is a bound."""
+        was = self.plain.baseline
+        assert was is not None
+        name, first, second = said(change.delta or change)
+        if change.delta is not None:
+            low, high = was + first, was + second
+        else:
+            low = high = was * (1 + first / 100)
+        if change.floor is not None and falls(change):
+            low = high = min(low, change.floor)
+        elif change.floor is not None:
+            high = max(high, change.floor)
+            low = low if name == "between" else high
+        if _extreme(name, low, high):
+            return plainly
+        return self._bounded(name, low, high, parts)
+
+    def _at_the_end(self, found: Trial) -> Trial:
+        """Equality is compared plainly, and the requests so far say nothing of it yet."""
+        if not self.final and found.outcome is Outcome.BROKEN:
+            return Trial(Outcome.OPEN, "Evaluating")
+        return found
+
     # Tests
+
+    def _bounded(self, name: str, low: float, high: float, parts: int) -> Trial:
+        if name == "between":
+            return _worse(
+                self._absolute(low, falling=True, parts=2 * parts),
+                self._absolute(high, falling=False, parts=2 * parts),
+            )
+        falling = name in ("gt", "gte")
+        return self._absolute(low if falling else high, falling=falling, parts=parts)
 
     def _absolute(self, bound: float, *, falling: bool, parts: int) -> Trial:
         rate = 1 - bound if falling else bound
@@ -290,7 +322,7 @@ def _harmful(tally: Tally, falling: bool, *, kindly: bool) -> int:
 def _extreme(name: str, first: float, second: float) -> bool:
     """A bound at the end of the scale, which one event breaks: nothing to be sure of."""
     if name == "between":
-        return first <= 0 or second >= 1
+        return not (first > 0 and second < 1)
     return not 0 < first < 1
 
 

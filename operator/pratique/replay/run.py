@@ -11,7 +11,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING
 
 from ..judge.objectives import Baseline, Evidence, Terms, glance, judge_objective, tested
-from ..judge.samples import Missing, Sample
+from ..judge.samples import Buckets, Counts, Missing, Sample
 from ..judge.verdicts import Scoring, certain, conclude
 from ..lifecycle.compared import is_compared
 from ..lifecycle.looks import ROLLOUT_SHARE
@@ -271,11 +271,22 @@ def _steady(track: Track) -> bool:
         return False
     if any(not _tested_bound(b) for b in bounds):
         return False
+    if _coarse(track):
+        return False
     if not any(b.change for b in bounds) or not track.baselines:
         return True
     only = track.baselines[0]
     counted = only.samples is not None and only.seconds is None and not only.looks
     return len(track.baselines) == 1 and counted
+
+
+def _coarse(track: Track) -> bool:
+    """Whether events may be counted by the dozen, how many of which may hang on a later look."""
+    from ..judge.statistics.laws import QUIET
+    from ..judge.statistics.ratios import coarse
+
+    most = max((x.total for x in track.looks if isinstance(x, Counts | Buckets)), default=0)
+    return coarse(most, track.noise or QUIET)
 
 
 def _tested_bound(bound: Bound) -> bool:

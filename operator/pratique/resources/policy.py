@@ -226,7 +226,8 @@ class FixedValue(Model):
     value: Number
     """In the indicator's unit."""
     samples: Annotated[int, Field(strict=True, ge=1, le=1_000_000_000_000)] | None = None
-    """How many requests it rests on; a test on counts needs to know."""
+    """How many requests it rests on. Without, the value is taken as exactly known, and so far is a bound:
+    a test on counts then asks whether the release stays within it."""
 
 
 class BaselineChoice(Model):

@@ -118,6 +118,39 @@ def test_one_bad_event_where_none_is_allowed_is_called_at_its_look() -> None:
     assert (found.judgement.verdict, found.called_at) == ("NotPromotable", 3)
 
 
+@pytest.mark.parametrize(
+    ("entry", "baseline"),
+    [
+        ({"change": {"lte": "10%"}}, {"value": 0.01}),
+        ({"change": {"delta": {"lte": 0.001}}}, {"value": 0.01}),
+        ({"change": {"delta": {"between": [-0.005, 0.001]}}}, {"value": 0.01}),
+        ({"change": {"lte": "0%", "floor": 0.01}}, {"value": 0}),
+        ({"value": {"lte": 0.01}}, None),
+    ],
+    ids=str,
+)
+def test_one_bad_request_in_ten_is_not_harm_whatever_it_is_compared_with(
+    entry: dict[str, Any], baseline: dict[str, Any] | None
+) -> None:
+    def found(looks: list[Any]) -> Judged:
+        of = {"name": "o", "kind": "bad", "pass": [entry], "minRequests": 1}
+        case = {"objectives": [of], "samples": {"o": looks}}
+        return run(
+            Case.model_validate(case | ({"baseline": {"o": [baseline]}} if baseline else {}))
+        )
+
+    unlucky = found([[1, 10], *[[50, 10000]] * 4])
+    assert unlucky.called_at is None
+    bad = found([[1, 10], [10, 100], [10, 100], [0, 10]])
+    assert (bad.judgement.verdict, bad.called_at) == ("NotPromotable", 2)
+
+
+def test_equality_is_judged_at_the_end() -> None:
+    looks = [[1, 100], [3, 100], [2, 100]]
+    found = judged(looks, **{"pass": [{"value": {"eq": 0.02}}]})
+    assert (found.judgement.verdict, found.called_at) == ("Promotable", None)
+
+
 def test_what_is_known_so_far_may_fail_and_never_pass() -> None:
     case = {
         "objectives": [{"name": "o", "kind": "bad", "pass": [{"value": {"lte": 0.01}}]}],

@@ -11,8 +11,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import stats
 
-from pratique.judge.statistics.laws import Noise, binomial, hypergeometric
-from pratique.judge.statistics.ratios import Examined, Look, Terms, deal, examine
+from pratique.judge.statistics.laws import QUIET, Noise, binomial, hypergeometric
+from pratique.judge.statistics.ratios import Examined, Look, Terms, _examine, deal, examine
 from pratique.judge.statistics.spending import spent
 from pratique.judge.statistics.traffic import events_needed, harm_seen, power_of
 from pratique.judge.statistics.walk import Walk
@@ -213,3 +213,41 @@ def test_power_need_and_visible_harm_agree(expected: float, ratio: float) -> Non
     harm = harm_seen(expected, alpha=0.01, power=0.8, ratio=ratio)
     assert power_of(expected, alpha=0.01, harm=harm, ratio=ratio) == pytest.approx(0.8, abs=1e-6)
     assert events_needed(alpha=0.01, power=0.8, harm=harm, ratio=ratio) == pytest.approx(expected)
+
+
+@pytest.mark.parametrize("requests", [10**6, 10**8, 10**17])
+@pytest.mark.parametrize("noise", [QUIET, Noise(0.1, 0.5, known=True)], ids=["quiet", "noisy"])
+@pytest.mark.parametrize("before", [False, True], ids=["beside", "before"])
+def test_so_many_requests_that_they_are_counted_by_the_dozen(
+    requests: int, noise: Noise, before: bool
+) -> None:
+    beforehand = (40 * requests, 40 * requests // 100) if before else None
+    based = (0, 0) if before else (requests, requests // 100)
+    terms = Terms(looks=10, harm=2.0, noise=noise, beforehand=beforehand)
+
+    def found(rate: float) -> Examined:
+        looks = tuple(Look(requests, int(requests * rate), *based) for _ in range(10))
+        return examine(looks, terms, ended=True)
+
+    same, worse = found(0.01), found(0.02)
+    assert (same.ending, same.events) == ("Safe", 10 * (requests // 100))
+    assert same.requests == 10 * requests
+    assert worse.ending == "Harm"
+    assert worse.at is not None
+    assert worse.events == worse.at * int(requests * 0.02)
+    assert worse.gross or (worse.cut is not None and worse.cut <= worse.events)
+
+
+def test_counting_by_the_dozen_keeps_what_the_finer_count_says() -> None:
+    noise = Noise(0.2, 0.3, known=True)
+    terms = Terms(looks=8, harm=2.0, bound=0.01, noise=noise)
+    for rate, ending in ((0.008, "Safe"), (0.018, "Harm")):
+        looks = tuple(Look(300_000, int(300_000 * rate)) for _ in range(8))
+        coarser = examine(looks, terms, ended=True)
+        finer = _examine(looks, terms, ended=True)
+        assert coarser.ending == finer.ending == ending
+        assert coarser.events == finer.events
+        assert coarser.cut is not None
+        assert finer.cut is not None
+        # Never sooner, and later by no more than the few percent that chance is taken for larger.
+        assert finer.cut <= coarser.cut <= finer.cut * 1.05
