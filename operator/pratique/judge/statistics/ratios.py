@@ -18,6 +18,7 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache
+from itertools import pairwise
 from typing import Literal, NamedTuple
 
 import numpy as np
@@ -428,11 +429,12 @@ def _finer(found: Examined, looks: Sequence[Look | None], grain: int) -> Examine
 
 
 def _dealt(looks: Sequence[Look | None], terms: Terms) -> list[Look | None]:
-    """The looks with the baseline's events dealt out to them, as if it had been observed beside them.
+    """The looks with the baseline's events dealt out to them evenly, as if observed beside them.
 
-    If nothing else is known of a baseline than its totals, any order of its requests is as likely as
-    another: its events are dealt out to K equal parts by one hypergeometric draw, whose seed is the
-    totals, so that the same figures always give the same draw.
+    Only its totals are known. Over the whole window this comes to the test on the totals; at an earlier
+    look the baseline's share varies less than if it had been observed then, so fewer healthy releases are
+    called than alpha allows (0.3 to 0.8 % for 1 %). A random deal would call one or two in a hundred more
+    of the harmful ones, and let the verdict hang on the draw.
     """
     assert terms.beforehand is not None
     requests, events = terms.beforehand
@@ -447,12 +449,12 @@ def _dealt(looks: Sequence[Look | None], terms: Terms) -> list[Look | None]:
 
 @lru_cache(maxsize=1024)
 def deal(requests: int, events: int, parts: int) -> tuple[tuple[int, int], ...]:
-    """(requests, events) of each of so many equal parts; deterministic in its arguments."""
+    """(requests, events) of each of so many parts, as even as whole numbers can be."""
+
+    def even(total: int) -> list[int]:
+        sums = [(2 * total * k + parts) // (2 * parts) for k in range(parts + 1)]
+        return [b - a for a, b in pairwise(sums)]
+
     events = min(max(events, 0), requests)
-    sizes = [requests * (k + 1) // parts - requests * k // parts for k in range(parts)]
-    if requests >= 10**9:
-        shares = [events * (k + 1) // parts - events * k // parts for k in range(parts)]
-        return tuple((n, min(e, n)) for n, e in zip(sizes, shares, strict=True))
-    draw = np.random.Generator(np.random.PCG64([requests, events, parts]))
-    drawn = draw.multivariate_hypergeometric(np.asarray(sizes), events, method="marginals")
-    return tuple((n, int(e)) for n, e in zip(sizes, drawn, strict=True))
+    good = even(requests - events)
+    return tuple((e + g, e) for e, g in zip(even(events), good, strict=True))

@@ -189,7 +189,31 @@ def test_what_is_dealt_out_is_all_there_was(requests: int, events: int, parts: i
     assert sum(n for n, _ in dealt) == requests
     assert sum(e for _, e in dealt) == min(events, requests)
     assert all(0 <= e <= n for n, e in dealt)
-    assert dealt == deal(requests, events, parts)
+    assert max(e for _, e in dealt) - min(e for _, e in dealt) <= 1
+    assert max(n for n, _ in dealt) - min(n for n, _ in dealt) <= 2
+
+
+@pytest.mark.parametrize(("looks", "requests", "based"), [(10, 300, 1000), (30, 20, 600)])
+def test_a_baseline_known_beforehand_calls_no_more_than_alpha(
+    looks: int, requests: int, based: int
+) -> None:
+    draw = np.random.default_rng(7)
+    called = 0
+    for _ in range(1500):
+        terms = Terms(looks=looks, harm=2, beforehand=(based, int(draw.binomial(based, 0.01))))
+        drawn = [Look(requests, int(x)) for x in draw.binomial(requests, 0.01, looks)]
+        called += ended(list(drawn), terms).ending == "Harm"
+    # 15 are allowed; these have 5 or 6 on average.
+    assert called <= 15
+
+
+def test_a_verdict_does_not_hang_on_two_requests_of_the_baseline() -> None:
+    events = (6, 4, 5, 10, 8, 8, 5, 5, 6, 2)
+    found = {
+        ended([Look(300, x) for x in events], Terms(looks=10, harm=2, beforehand=(n, 10))).ending
+        for n in (996, 998, 999, 1000, 1001, 1003)
+    }
+    assert len(found) == 1
 
 
 # Traffic
