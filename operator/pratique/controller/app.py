@@ -19,6 +19,7 @@ from ..telemetry.export import TraceExporter
 from ..telemetry.logs import configure_logging
 from ..telemetry.metrics import Metrics
 from ..telemetry.server import Readiness, StatusServer
+from .acting import Actor, perform
 from .analyses import Analyst
 from .asking import Asker, Sources
 from .budgets import BudgetKeeper
@@ -69,6 +70,7 @@ class Operator:
             asker=asker,
             metrics=self.metrics,
             exporter=self.exporter,
+            actor=Actor(perform),
             wake=self.clock.wake,
         )
         self._policies = PolicyWriter(

@@ -10,12 +10,12 @@ import asyncio
 import hashlib
 import logging
 import time
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 
 from ..cluster.client import Cluster
-from ..cluster.errors import ClusterError, Conflict, Gone, Refused, Rejected
+from ..cluster.errors import Conflict, Gone, Refused, Rejected
 from ..cluster.watching import Watches
 from ..lifecycle import records
 from ..lifecycle.advance import advance
@@ -32,6 +32,7 @@ from ..resources.release import FINISHED_LABEL, ReleaseSpec, ReleaseStatus, Work
 from ..telemetry.export import TraceExporter
 from ..telemetry.metrics import Metrics
 from ..telemetry.tracing import spans
+from .acting import Actions, Actor
 from .asking import Asker
 from .clock import Key
 from .store import Record, Seen, Store
@@ -53,7 +54,10 @@ class _Working:
 
     answers: dict[Question, Answer] = field(default_factory=dict)
     told: set[str] = field(default_factory=set)
-    finishing: bool = False
+    actions: Actions = field(default_factory=Actions)
+    verdict_out: bool = False
+    """Whether the verdict's samples are kept, and its trace is on its way."""
+    exporting: asyncio.Task[None] | None = None
 
 
 class Reconciler:
@@ -68,6 +72,7 @@ class Reconciler:
         asker: Asker,
         metrics: Metrics,
         exporter: TraceExporter | None,
+        actor: Actor,
         wake: Callable[[Key], None],
         now: Callable[[], datetime] = lambda: datetime.now(UTC),
     ) -> None:
@@ -77,10 +82,10 @@ class Reconciler:
         self._asker = asker
         self._metrics = metrics
         self._exporter = exporter
+        self._actor = actor
         self._wake = wake
         self._now = now
         self._working: dict[str, _Working] = {}
-        self._background: set[asyncio.Task[None]] = set()
         self.problems: dict[tuple[str, str], str] = {}
         """Policies that cannot be turned into a plan: field and mend."""
 
@@ -249,6 +254,8 @@ class Reconciler:
         looks = sum(
             1 for x in step.status.looks if not written.looks or x.at > written.looks[-1].at
         )
+        # Begun before it is written: a write whose answer was lost may have been taken.
+        working.actions.begun.update(a.key for a in step.actions)
         if differs(written, step.status) or (looked and looks >= LOOKS_UNWRITTEN):
             current = await self._write(record, step.status)
             if current is None:
@@ -256,8 +263,11 @@ class Reconciler:
             record = current
         assert record.release is not None
         await self._tell(record, working)
+        self._actor.begin(working.actions, step.actions, lambda: self._wake(key))
         if step.status.completed_at is not None:
-            await self._finish(key, record, working)
+            await self._verdict_out(key, record, working)
+        if step.status.closed_at is not None:
+            await self._close(record, working)
             return None
         return step.due or self._now() + timedelta(seconds=30)
 
@@ -331,19 +341,15 @@ class Reconciler:
                 self._count_write("Event", "create")
             working.told.add(a.key)
 
-    async def _finish(self, key: Key, record: Record, working: _Working) -> None:
-        """After the verdict: its trace, then the label that says that everything is out."""
+    async def _verdict_out(self, key: Key, record: Record, working: _Working) -> None:
+        """Keep the verdict's samples and send its trace, once a process: the same again does no harm."""
         release = record.release
         assert release is not None
         status = release.status
-        if status is None or status.completed_at is None or working.finishing:
+        if status is None or status.completed_at is None or working.verdict_out:
             return
-        working.finishing = True
-        try:
-            await self._keep(record, working)
-        except BaseException:
-            working.finishing = False
-            raise
+        await self._keep(record, working)
+        working.verdict_out = True
         if status.verdict:
             logger.info(
                 "%s/%s: %s (%s)",
@@ -353,13 +359,10 @@ class Reconciler:
                 status.judgement.reason if status.judgement else "",
             )
             self._metrics.releases.labels(verdict=status.verdict).inc()
-        if self._exporter is None or not status.verdict:
-            await self._label(record, working)
-            return
-        # In a task of its own: a dead collector holds no worker; what it does not take is counted.
-        task = asyncio.create_task(self._export(self._exporter, key, record, working))
-        self._background.add(task)
-        task.add_done_callback(self._background.discard)
+        if self._exporter is not None and status.verdict:
+            # In a task of its own: a dead collector holds no worker; what it does not take is counted.
+            sent = self._exporter.export(spans(record.metadata, release))
+            working.exporting = asyncio.create_task(self._export(sent, key))
 
     async def _keep(self, record: Record, working: _Working) -> None:
         """Keep the samples beside the Release; after a kill they are asked again, with the same times."""
@@ -403,31 +406,28 @@ class Reconciler:
             now=self._now(),
             answers=working.answers,
             superseded_by=newer,
+            annotations=record.metadata.annotations,
+            outcomes=working.actions.outcomes,
+            begun=frozenset(working.actions.begun),
         )
 
-    async def _export(
-        self, exporter: TraceExporter, key: Key, record: Record, working: _Working
-    ) -> None:
-        assert record.release is not None
-        await exporter.export(spans(record.metadata, record.release))
-        try:
-            await self._label(record, working)
-        except ClusterError as error:
-            logger.warning("%s; again soon", error)
+    async def _export(self, sent: Awaitable[object], key: Key) -> None:
+        await sent
         self._wake(key)
 
-    async def _label(self, record: Record, working: _Working) -> None:
+    async def _close(self, record: Record, working: _Working) -> None:
+        """The label that says that everything is out, once the trace is."""
+        if working.exporting is not None and not working.exporting.done():
+            return  # its end wakes us
         namespace, name = record.metadata.namespace, record.metadata.name
         self._count_write("Release", "label")
         try:
             body = await self._cluster.label("releases", namespace, name, {FINISHED_LABEL: "true"})
         except Gone:
             self._store.drop("releases", namespace, name)
-        except ClusterError:
-            working.finishing = False
-            raise
         else:
             self._store.put("releases", body)
+        working.actions.cancel()
         self._working.pop(record.metadata.uid, None)
 
     def _count_active(self) -> None:

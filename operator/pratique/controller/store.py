@@ -111,8 +111,10 @@ class Store:
         return Library(self.objectives, self.indicators, self.providers, self.library_namespace)
 
     def history(self, key: Key) -> list[Record]:
-        """The workload's Releases, oldest first."""
-        return sorted(self.releases.get(key, {}).values(), key=lambda r: r.known.number)
+        """The workload's Releases, oldest first, each attempt of a version in turn."""
+        return sorted(
+            self.releases.get(key, {}).values(), key=lambda r: (r.known.number, r.known.attempt)
+        )
 
     def record(self, namespace: str, name: str) -> Record | None:
         """One Release by its name."""

@@ -6,6 +6,7 @@ from ..judge.fit import fit, size
 from ..resources.judgement import Judgement
 from ..resources.release import ReleaseStatus
 from . import looks, measuring, pods, rollout, signals
+from .afterwards import afterwards
 from .budgets import gate
 from .phase import derive
 from .situation import Situation, Step
@@ -23,7 +24,7 @@ def advance(s: Situation, status: ReleaseStatus) -> Step:
     once given is never touched.
     """
     if status.completed_at is not None:
-        return Step(derive(s, status))
+        return afterwards(s, status)
     ended = _ended(s)
     if ended is not None:
         return _conclude(s, status, ended)
@@ -66,7 +67,7 @@ def _conclude(s: Situation, status: ReleaseStatus, judgement: Judgement) -> Step
     status = rest.model_copy(
         update={"judgement": judgement, "verdict": judgement.verdict, "completed_at": s.now}
     )
-    return Step(derive(s, status))
+    return afterwards(s, status)
 
 
 def _fitted(s: Situation, status: ReleaseStatus, limit: int) -> ReleaseStatus:

@@ -97,6 +97,7 @@ def _meaning(status: ReleaseStatus) -> tuple[object, ...]:
         status.phase,
         status.verdict,
         status.completed_at,
+        status.closed_at,
         status.template_hash,
         rollout.revision,
         rollout.revision_object,

@@ -51,6 +51,7 @@ def remember(metadata: ObjectMeta, spec: ReleaseSpec, status: ReleaseStatus) -> 
             if r.value is not None and r.name in indicators
         ),
         version=spec.version,
+        attempt=spec.attempt or 1,
     )
 
 

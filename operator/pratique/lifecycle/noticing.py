@@ -54,6 +54,7 @@ class Known:
     rolled_out_at: datetime | None
     values: tuple[BaselineObjective, ...]
     version: str | None = None
+    attempt: int = 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -160,11 +161,15 @@ def _cause(found: Fingerprint, known: Sequence[Known]) -> tuple[Cause, int | Non
     return "Restart", None
 
 
-def release_name(kind: str, name: str, number: int) -> str:
-    """``cart-7``, ``cart-sts-7``, ``cart-ds-7``; too long a name is cut and carries a short hash."""
+def release_name(kind: str, name: str, number: int, attempt: int = 1) -> str:
+    """``cart-7``, ``cart-sts-7``, ``cart-ds-7``, a second attempt ``cart-7-a2``.
+
+    Too long a name is cut and carries a short hash.
+    """
     middle = {"Deployment": "", "StatefulSet": "-sts", "DaemonSet": "-ds"}[kind]
-    full = f"{name}{middle}-{number}"
+    end = f"{middle}-{number}" + (f"-a{attempt}" if attempt > 1 else "")
+    full = f"{name}{end}"
     if len(full) <= 63:
         return full
-    tail = f"-{_digest([kind, name], 8)}{middle}-{number}"
+    tail = f"-{_digest([kind, name], 8)}{end}"
     return name[: 63 - len(tail)].rstrip("-.") + tail

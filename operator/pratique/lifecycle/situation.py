@@ -8,7 +8,9 @@ from datetime import datetime, timedelta
 
 from ..judge.samples import Missing, Sample
 from ..queries.questions import Provider, Question, Scope
+from ..resources.judgement import Judgement
 from ..resources.release import PlannedObjective, ReleaseSpec, ReleaseStatus
+from .actions import Action, Outcome
 from .budgets import Gating
 from .view import View
 
@@ -49,6 +51,13 @@ class Situation:
     superseded_by: str | None = None
     gating: Gating = field(default_factory=Gating)
     """What may hold a release back that met its objectives."""
+    annotations: Mapping[str, str] = field(default_factory=dict)
+    """The Release's own: what people say of it."""
+    outcomes: Mapping[str, Outcome] = field(default_factory=dict)
+    """How the actions ended that this process carried out, by key."""
+    begun: frozenset[str] = frozenset()
+    """Keys of the actions that this process began. One that the status says was begun, and that is not
+    among these, was begun by a process that is gone: its outcome is not known."""
 
     def question(
         self,
@@ -107,3 +116,19 @@ class Step:
     status: ReleaseStatus
     ask: tuple[Question, ...] = ()
     due: datetime | None = None
+    actions: tuple[Action, ...] = ()
+    """To be carried out once the status is written."""
+
+
+@dataclass
+class Turn:
+    """What one reducer of a row made of the status."""
+
+    status: ReleaseStatus
+    ask: list[Question] = field(default_factory=list)
+    due: list[datetime] = field(default_factory=list)
+    actions: list[Action] = field(default_factory=list)
+    waits: bool = False
+    """Whether those after it in the row must wait for it."""
+    judgement: Judgement | None = None
+    """Before the verdict: what ends the release."""

@@ -16,10 +16,16 @@ from .policy import BaselineSource, ScoreThresholds, WorkloadKind
 from .sensitivity import JudgingTerms, ScoringTerms
 
 FINISHED_LABEL = f"{'pratique.sh'}/finished"
-"""Set once a release's verdict, its Events and its trace are all out."""
+"""Set once a release is closed, and its Events and its trace are all out."""
 
 Cause = Literal["First", "Image", "Config", "Resources", "Restart", "Rollback"]
-Phase = Literal["RollingOut", "WarmingUp", "Evaluating", "Measuring", "Completed"]
+Phase = Literal[
+    "RollingOut",
+    "WarmingUp",
+    "Evaluating",
+    "Measuring",
+    "Completed",
+]
 
 
 class WorkloadRef(Model):
@@ -220,6 +226,8 @@ class ReleaseSpec(Model):
     """The workload whose version this is."""
     number: Annotated[int, Field(ge=1)]
     """Counts the workload's releases."""
+    attempt: Annotated[int, Field(ge=1)] | None = None
+    """The second, third… attempt to judge this version; none: the first."""
     template_hash: Annotated[str, StringConstraints(max_length=64)]
     """Our hash of the pod template."""
     generation: int
@@ -342,6 +350,8 @@ class ReleaseStatus(Model):
     """The verdict, once given; never rewritten."""
     completed_at: Time | None = None
     """When the verdict was given."""
+    closed_at: Time | None = None
+    """When all was done that follows the verdict: tasks, promotion, the watch."""
     template_hash: Annotated[str, StringConstraints(max_length=64)] | None = None
     """The template's hash, where it changed without a new revision (the API server's new defaults)."""
     rollout: RolloutStatus = RolloutStatus()
