@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 import httpx2
-from lightkube.operators import Operator, exists
+from lightkube.operators import BinaryOperator, Operator, SequenceOperator, exists, not_in
 from lightkube.types import PatchType
 
 from ..resources.base import API_VERSION
@@ -222,21 +222,37 @@ class Cluster:
                 f"reading secret {namespace}/{name}", f"the value of key {key!r} is not text"
             ) from None
 
-    async def read_all(self, plural: str, namespace: str, keep: Callable[[Body], None]) -> str:
+    async def read_all(
+        self,
+        plural: str,
+        namespace: str,
+        keep: Callable[[Body], None],
+        *,
+        fields: str | None = None,
+    ) -> str:
         """LIST what is followed, page by page; each body is handed to ``keep`` and forgotten.
 
         Returns the list's resourceVersion, from which a watch goes on.
         """
         with told(f"listing {plural} in {namespace}"):
             pages = self._connection.list(
-                kinds.FOLLOWED[plural], namespace=namespace, chunk_size=PAGE
+                kinds.FOLLOWED[plural],
+                namespace=namespace,
+                chunk_size=PAGE,
+                fields=_fields(fields),
             )
             async for item in pages:
                 keep(item)
             return pages.resourceVersion
 
     async def stream(
-        self, plural: str, namespace: str, resource_version: str, *, seconds: int
+        self,
+        plural: str,
+        namespace: str,
+        resource_version: str,
+        *,
+        seconds: int,
+        fields: str | None = None,
     ) -> AsyncGenerator[tuple[str, Body], None]:
         """One watch from ``resource_version`` until the API server ends it; Expired where that is too old."""
         with told(f"watching {plural} in {namespace}"):
@@ -245,6 +261,7 @@ class Cluster:
                 namespace=namespace,
                 resource_version=resource_version,
                 seconds=seconds,
+                fields=fields,
             )
             try:
                 async for event in events:
@@ -270,6 +287,19 @@ def _read(plural: str) -> kinds.Kind:
 def _selector(labels: str | None) -> dict[str, Selected] | None:
     # The library builds selectors from terms; the term "exists" is its key, word for word.
     return {labels: exists()} if labels else None
+
+
+def _fields(
+    selector: str | None,
+) -> dict[str, str | BinaryOperator | SequenceOperator] | None:
+    """A field selector of terms ``key!=value``, as the library takes it."""
+    if selector is None:
+        return None
+    terms: dict[str, list[str]] = {}
+    for term in selector.split(","):
+        key, _, value = term.partition("!=")
+        terms.setdefault(key, []).append(value)
+    return {key: not_in(values) for key, values in terms.items()}
 
 
 def _cut(text: str, size: int) -> str:

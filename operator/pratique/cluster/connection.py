@@ -32,7 +32,13 @@ class Connection(AsyncClient):
     """The library's client, with a stream of one watch."""
 
     async def stream(
-        self, kind: Kind, *, namespace: str, resource_version: str, seconds: int
+        self,
+        kind: Kind,
+        *,
+        namespace: str,
+        resource_version: str,
+        seconds: int,
+        fields: str | None = None,
     ) -> AsyncGenerator[tuple[str, dict[str, Any]], None]:
         """(ADDED, MODIFIED, DELETED or BOOKMARK, body) until the API server ends it after ``seconds``.
 
@@ -48,6 +54,7 @@ class Connection(AsyncClient):
                 "resourceVersion": resource_version,
                 "timeoutSeconds": seconds,
                 "allowWatchBookmarks": "true",
+                "fieldSelector": fields,
             },
         )
         asked.timeout = httpx2.Timeout(TIMEOUT, read=SILENCE)
@@ -95,7 +102,7 @@ def connect(
 
 
 def _transport(config: SingleConfig) -> httpx2.AsyncHTTPTransport:
-    # Each watched namespace holds two connections open for as long as a release runs in it: the usual
+    # Each watched namespace holds some connections open for as long as a release runs in it: the usual
     # limit of 100 would let the 51st namespace starve every other call.
     return httpx2.AsyncHTTPTransport(
         verify=verify_cluster(config.cluster, config.user, config.abs_file),  # type: ignore[arg-type]

@@ -63,16 +63,22 @@ class Following(Generic[R]):
         read: Callable[[Body], R],
         owners: Iterable[str],
         changed: Callable[[Owner], None],
+        owner: Callable[[Body], Owner | None] = controller,
+        fields: str | None = None,
     ) -> None:
         self.plural = plural
         self.restarts = 0
         self.problem: str | None = "not listed yet"
         self.synced = asyncio.Event()
+        self.tried = asyncio.Event()
+        """Set once it was listed, or could not be."""
         self._cluster = cluster
         self._namespace = namespace
         self._read = read
         self._owners = frozenset(owners)
         self._changed = changed
+        self._owner = owner
+        self._fields = fields
         self._records: dict[str, Owned[R]] = {}
         self._by_owner: dict[str, dict[str, Owned[R]]] = {}
 
@@ -100,6 +106,7 @@ class Following(Generic[R]):
             except Exception as error:
                 version = None
                 self.restarts += 1
+                self.tried.set()
                 self.problem = str(error)
                 if not isinstance(error, ClusterError):
                     self.problem = f"watching {self.plural} in {self._namespace}: {error!r}"
@@ -125,18 +132,23 @@ class Following(Generic[R]):
             if owned:
                 found[body["metadata"]["uid"]] = owned
 
-        version = await self._cluster.read_all(self.plural, self._namespace, keep)
+        version = await self._cluster.read_all(
+            self.plural, self._namespace, keep, fields=self._fields
+        )
         for uid in self._records.keys() - found.keys():
             self._put(uid, None)
         for uid, owned in found.items():
             self._put(uid, owned)
         self.problem = None
         self.synced.set()
+        self.tried.set()
         return version
 
     async def _watch(self, version: str) -> str:
         life = LIFE + random.randrange(LIFE)  # noqa: S311
-        stream = self._cluster.stream(self.plural, self._namespace, version, seconds=life)
+        stream = self._cluster.stream(
+            self.plural, self._namespace, version, seconds=life, fields=self._fields
+        )
         try:
             async for kind, body in stream:
                 if kind != "BOOKMARK":
@@ -148,7 +160,7 @@ class Following(Generic[R]):
         return version
 
     def _owned(self, body: Body) -> Owned[R] | None:
-        owner = controller(body)
+        owner = self._owner(body)
         if owner is None or owner.kind not in self._owners:
             return None
         return Owned(self._read(body), owner)

@@ -52,6 +52,7 @@ READ: dict[str, Kind] = {
 FOLLOWED: dict[str, Kind] = {
     "pods": _theirs("", "Pod", "pods", _FOLLOW),
     "replicasets": _theirs("apps", "ReplicaSet", "replicasets", _FOLLOW),
+    "events": _theirs("events.k8s.io", "Event", "events", _FOLLOW),
 }
 """What is listed and watched within one namespace, by plural."""
 

@@ -1,4 +1,4 @@
-"""The pods and ReplicaSets of those namespaces in which releases run, for as long as they run.
+"""The pods, ReplicaSets and Events of those namespaces in which releases run, for as long as they run.
 
 Not here: Deployments and our own kinds, which live long and are watched by Kopf.
 """
@@ -12,6 +12,7 @@ from collections.abc import Callable, Hashable
 from ..lifecycle.view import Pod, Revision, View, Workload
 from .client import Cluster
 from .following import Following
+from .noting import Noting
 from .workloads import ADAPTERS, Owner, pod, replica_set
 
 logger = logging.getLogger(__name__)
@@ -21,7 +22,7 @@ Key = tuple[str, str, str]
 
 
 class NamespaceWatch:
-    """The pods and ReplicaSets of one namespace.
+    """The pods and ReplicaSets of one namespace, and the Events about them.
 
     ``on_change`` is called with the key of the workload whose view changed; it must return at once.
     """
@@ -40,24 +41,27 @@ class NamespaceWatch:
         self._pods: Following[Pod] = Following(
             cluster, "pods", namespace, read=pod, owners=["ReplicaSet"], changed=self._pod_changed
         )
+        self._notes = Noting(
+            cluster, namespace, about=[*ADAPTERS, "ReplicaSet", "Pod"], changed=self._note_changed
+        )
         self._tasks: list[asyncio.Task[None]] = []
 
     @property
     def restarts(self) -> int:
         """How often a watch broke and everything was listed again."""
-        return self._sets.restarts + self._pods.restarts
+        return self._sets.restarts + self._pods.restarts + self._notes.restarts
 
     @property
     def problem(self) -> str | None:
         """Why the view may be behind, while it may be."""
-        return self._sets.problem or self._pods.problem
+        return self._sets.problem or self._pods.problem or self._notes.problem
 
     async def start(self) -> None:
         """Begin to follow; returns once everything was listed."""
         if not self._tasks:
             self._tasks = [
                 asyncio.create_task(f.run(), name=f"watch {f.plural} in {self.namespace}")
-                for f in (self._sets, self._pods)
+                for f in (self._sets, self._pods, self._notes)
             ]
         await self.synced()
 
@@ -65,6 +69,7 @@ class NamespaceWatch:
         """Wait until everything was listed once; a view before that would lack pods."""
         await self._sets.synced.wait()
         await self._pods.synced.wait()
+        await self._notes.tried.wait()  # a help, not a need
 
     async def stop(self) -> None:
         """End the watches."""
@@ -76,11 +81,14 @@ class NamespaceWatch:
     def view(self, workload: Workload) -> View:
         """The workload with the revisions that its UID owns, and the pods that those own."""
         sets = self._sets.owned_by(workload.uid)
-        pods = [o.record for uid in sets for o in self._pods.owned_by(uid).values()]
+        owned = {u: o for uid in sets for u, o in self._pods.owned_by(uid).items()}
+        pods = [o.record for o in owned.values()]
+        notes = [n for uid in (workload.uid, *sets, *owned) for n in self._notes.about(uid)]
         return View(
             workload=workload,
             pods=tuple(sorted(pods, key=lambda p: p.name)),
             revisions=tuple(sorted((o.record for o in sets.values()), key=lambda r: r.number)),
+            notes=tuple(sorted(notes, key=lambda n: (n.at, n.name, n.reason))),
         )
 
     def _pod_changed(self, owner: Owner) -> None:
@@ -88,6 +96,16 @@ class NamespaceWatch:
         found = self._sets.get(owner.uid)
         if found:
             self._tell(found.owner)
+
+    def _note_changed(self, about: Owner) -> None:
+        if about.kind in ADAPTERS:
+            self._tell(about)
+        elif about.kind == "Pod":
+            found = self._pods.get(about.uid)
+            if found:
+                self._pod_changed(found.owner)
+        else:
+            self._pod_changed(about)
 
     def _tell(self, owner: Owner) -> None:
         try:

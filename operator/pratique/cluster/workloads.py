@@ -19,6 +19,8 @@ Body = Mapping[str, Any]
 REVISION = "deployment.kubernetes.io/revision"
 POD_HASH = "pod-template-hash"
 CONTROLLER_HASH = "controller-revision-hash"
+MESSAGE = 1024
+"""Characters kept of what a pod says of itself; a runtime may say a page."""
 NO_DEADLINE = 2_147_483_647
 """``progressDeadlineSeconds`` by which a Deployment says that it has none."""
 
@@ -88,7 +90,10 @@ def pod(body: Body) -> Pod:
     conditions = _conditions(status)
     ready = conditions.get("Ready", {})
     scheduled = conditions.get("PodScheduled", {})
-    homeless = scheduled.get("status") == "False" and scheduled.get("reason") == "Unschedulable"
+    waits = scheduled.get("reason") if scheduled.get("status") == "False" else None
+    homeless = waits == "Unschedulable"
+    ungated = ready.get("status") == "False" and ready.get("reason") == "ReadinessGatesNotReady"
+    spec: Body = body.get("spec") or {}
     return Pod(
         name=meta["name"],
         revision=labels.get(POD_HASH) or labels.get(CONTROLLER_HASH, ""),
@@ -99,7 +104,12 @@ def pod(body: Body) -> Pod:
         phase=status.get("phase", "Pending"),
         unschedulable=scheduled.get("message", "") if homeless else None,
         unschedulable_since=_time(scheduled.get("lastTransitionTime")) if homeless else None,
-        containers=tuple(_containers(body.get("spec") or {}, status)),
+        containers=tuple(_containers(spec, status)),
+        gated=waits == "SchedulingGated",
+        node=spec.get("nodeName"),
+        reason=status.get("reason", ""),
+        message=status.get("message", "")[:MESSAGE],
+        gate=ready.get("message", "")[:MESSAGE] if ungated else None,
     )
 
 
@@ -170,25 +180,32 @@ def _containers(spec: Body, status: Body) -> Iterator[Container]:
         for container in spec.get(declared) or ():
             name = container["name"]
             # The image as written: the status carries what the runtime made of it.
-            yield _container(name, container.get("image", ""), known.get(name) or {}, init=init)
+            yield _container(container, known.get(name) or {}, init=init)
 
 
-def _container(name: str, image: str, status: Body, *, init: bool) -> Container:
+def _container(declared: Body, status: Body, *, init: bool) -> Container:
     state: Body = status.get("state") or {}
     last: Body = status.get("lastState") or {}
     waiting: Body | None = state.get("waiting")
     ends = [s["terminated"] for s in (state, last) if s.get("terminated")]
     end: Body | None = ends[0] if ends else None
     return Container(
-        name=name,
-        image=image,
+        name=declared["name"],
+        image=declared.get("image", ""),
         init=init,
         restarts=status.get("restartCount", 0),
-        waiting=(waiting.get("reason", ""), waiting.get("message", "")) if waiting else None,
-        terminated=(end.get("reason", ""), end.get("exitCode", 0), end.get("message", ""))
+        waiting=(waiting.get("reason", ""), waiting.get("message", "")[:MESSAGE])
+        if waiting
+        else None,
+        terminated=(end.get("reason", ""), end.get("exitCode", 0), end.get("message", "")[:MESSAGE])
         if end
         else None,
         oom_killed=any(e.get("reason") == "OOMKilled" for e in ends),
+        signal=(end or {}).get("signal", 0),
+        sidecar=init and declared.get("restartPolicy") == "Always",
+        running_since=_time((state.get("running") or {}).get("startedAt")),
+        started=status.get("started") is not False,
+        ready=bool(status.get("ready")),
     )
 
 

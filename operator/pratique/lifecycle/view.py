@@ -25,6 +25,16 @@ class Container:
     """(reason, exit code, message) of the last termination: current state, else lastState."""
     oom_killed: bool = False
     """Whether its current or last termination was for want of memory."""
+    signal: int = 0
+    """The signal that ended it, where the runtime tells; else the exit code may."""
+    sidecar: bool = False
+    """An init container that goes on running beside the others (restartPolicy Always)."""
+    running_since: datetime | None = None
+    """Since when it runs, while it does."""
+    started: bool = True
+    """Whether its startup probe has succeeded, or it has none."""
+    ready: bool = False
+    """Whether its readiness probe succeeds, or it runs and has none."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +54,31 @@ class Pod:
     """The scheduler's message while no node fits."""
     unschedulable_since: datetime | None = None
     containers: tuple[Container, ...] = ()
+    gated: bool = False
+    """Whether a scheduling gate keeps the scheduler from it."""
+    node: str | None = None
+    reason: str = ""
+    message: str = ""
+    """Why it is as it is, as the kubelet or a controller says of the whole pod: Evicted, NodeLost, OutOfcpu."""
+    gate: str | None = None
+    """The message of Ready=False with reason ReadinessGatesNotReady."""
+
+
+@dataclass(frozen=True, slots=True)
+class Note:
+    """An Event of Kubernetes about a pod, or about what makes pods."""
+
+    kind: str
+    name: str
+    """What it is about."""
+    reason: str
+    message: str
+    at: datetime
+    """When it was last seen."""
+    count: int = 1
+    """How often."""
+    container: str | None = None
+    """The container that it is about, where it says so."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,6 +143,8 @@ class View:
     workload: Workload
     pods: tuple[Pod, ...] = ()
     revisions: tuple[Revision, ...] = ()
+    notes: tuple[Note, ...] = ()
+    """Events about them, oldest first."""
 
     @property
     def current(self) -> Revision | None:
