@@ -260,6 +260,8 @@ PROMISES = (
             least=94),
     Promise("false alarms without a change", Counts(0.01, 0.01), harmful, most=1.0),
     Promise("false alarms without a change, 60 looks", Counts(0.01, 0.01, looks=60), harmful, most=1.0),
+    Promise("false alarms without a change, baseline known beforehand",
+            Counts(0.01, 0.01, beforehand=True), harmful, most=1.0),
     Promise("false alarms at the edge of an allowed +10 %", Counts(0.01, 0.011, rpm=1000, allowed=0.1),
             harmful, most=1.2),
     Promise("false alarms at the edge of an allowed +50 %", Counts(0.01, 0.015, rpm=1000, allowed=0.5),
@@ -555,7 +557,10 @@ touch zero; there the promise of 2 % fails, as the fit supposes log-normal noise
 MORE_TEXT = """## Bounds, floors, baselines, extension
 
 In percent; 30 looks, 100 requests a minute. Against a bound nothing is unknown but the release, so the same traffic shows
-more. A window that may be extended keeps a fifth of the false alarms for the extension."""
+more. A window that may be extended keeps a fifth of the false alarms for the extension. Of a baseline known beforehand
+only the totals are known; they are spread evenly over the window, so that no verdict hangs on a draw. At early looks that
+is the stricter reckoning: fewer false alarms, and a doubling is found some three points more rarely than beside a
+baseline of the same minutes. Gross harm is not affected: a guard beside it compares with the whole baseline."""
 LATENCY_TEXT = """## Latency as a share above an edge
 
 Log-normal times, all 10 % slower; the share above a bucket's edge is judged as a ratio. An edge near the median or p75

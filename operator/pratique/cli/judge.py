@@ -39,7 +39,9 @@ def judge(
     with_policy: Annotated[
         Path | None,
         typer.Option(
-            "--with-policy", help="A ReleasePolicy: judge by it instead of the one of then."
+            "--with-policy",
+            help="A ReleasePolicy, with the ServiceLevelObjectives that it refers to where these "
+            "changed: judge by it instead of the one of then.",
         ),
     ] = None,
     kubeconfig: Annotated[
@@ -114,10 +116,11 @@ def _again(
     else:
         assert release is not None
         found = _fetched(release, namespace, kubeconfig)
-    policy = None
-    if with_policy is not None:
-        policy = policy_in(_text(str(with_policy)), str(with_policy))
-    done = again(found, policy)
+    if with_policy is None:
+        done = again(found)
+    else:
+        changed = policy_in(_text(str(with_policy)), str(with_policy))
+        done = again(found, changed.spec, changed.objectives)
     for note in done.notes:
         typer.echo(f"note: {printable(note)}", err=True)
     return done.judged

@@ -143,6 +143,7 @@ class Reconciler:
                 progress_deadline=seen.workload.progress_deadline,
                 baselines=find_baselines(policy, known, now=now),
                 old_pods=pods_of(known[-1]) if known else None,
+                workload=seen.workload.name,
             )
         except Unresolved as problem:
             if problem.waiting:

@@ -21,6 +21,7 @@ from . import sentences
 from .baselines import Baseline, Chosen, choose, pooled
 from .comparing import change_percent
 from .conclusive import Conclusive, Tally, tallies
+from .drift import drift_of
 from .measuring import Measured, measure, unit_of
 from .numbers import clip
 from .points import Assessment, Plain, Trial, Trier, assess
@@ -398,27 +399,36 @@ def _within_drift(
     terms: Terms,
     result: ObjectiveResult,
 ) -> ObjectiveResult:
-    """What passes against its baseline may still have gone too far from the anchor."""
-    anchor, drift = terms.anchor, terms.drift
-    compared = [b.change for b in objective.pass_ if b.change is not None]
-    if anchor is None or drift is None or not compared or result.result not in ("Pass", "Warn"):
+    """What passes against its baseline may still have gone too far from the anchor: told at the end."""
+    if not evidence.final or result.result not in ("Pass", "Warn"):
         return result
-    if measured.value is None or not math.isfinite(anchor.value):
-        return result
-    change = change_percent(measured.value, anchor.value)
-    down = compared[0].gt is not None or compared[0].gte is not None
-    if (-change if down else change) <= drift * (1 + 1e-9):
-        return result
-    message = sentences.drifted(
-        objective.indicator,
+    found = drift_of(
+        objective,
         measured,
-        drift=-drift if down else drift,
-        anchor=(anchor.value, anchor.release),
-        window=evidence.window,
+        terms.anchor,
+        terms.drift,
+        lambda anchor: _trier(objective, evidence, measured, anchor),
     )
-    return result.model_copy(
-        update={"result": "Fail", "reason": "DriftExceeded", "message": message}
-    )
+    if found is None or found.outcome == "Within":
+        return result
+    if found.outcome == "Unanchored":
+        return result.model_copy(update={"message": sentences.unanchored(result.message)})
+    anchor, change, trial = terms.anchor, found.change, found.trial
+    assert anchor is not None and change is not None and trial is not None  # noqa: PT018
+    update: dict[str, object] = {
+        "message": sentences.drifted(
+            objective.indicator,
+            measured,
+            change=change,
+            anchor=(anchor.value, anchor.release),
+            told=trial.told,
+            window=evidence.window,
+        ),
+        "statistic": trial.statistic,
+    }
+    if found.outcome == "Exceeded":
+        return result.model_copy(update={**update, "result": "Fail", "reason": "DriftExceeded"})
+    return result.model_copy(update={**update, "result": "NotJudged", "reason": trial.reason})
 
 
 # --- results -----------------------------------------------------------------------------------------

@@ -141,7 +141,7 @@ def assess(
     """Entries are alternatives (OR); inside one, value and change must both hold (AND).
 
     Without a baseline the change beside a value is skipped (with ``needs_baseline`` the entry is not
-    judged instead); an entry that says a change alone cannot be judged and counts as if it were not
+    judged instead, unless its value breaks it); an entry that says a change alone cannot be judged and counts as if it were not
     written. Where that leaves no entry of ``pass``, a ``warn`` that holds is a Warn, and all else is
     NotJudged: nothing fails for want of a baseline.
     """
@@ -177,6 +177,8 @@ def _find(bound: Bound, trier: Trier, needs_baseline: bool) -> Finding:
     change = trier.change(bound.change, parts) if bound.change is not None else None
     skipped = bound.change is not None and change is None
     value = None
-    if bound.value is not None and not (skipped and needs_baseline):
+    if bound.value is not None:
         value = trier.value(bound.value, 1 if skipped else parts)
+        if skipped and needs_baseline and value.outcome is not Outcome.BROKEN:
+            value = None  # what is broken already no baseline could mend
     return Finding(bound=bound, value_trial=value, change_trial=change, skipped=skipped)

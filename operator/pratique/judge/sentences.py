@@ -224,19 +224,27 @@ def drifted(
     indicator: ServiceLevelIndicatorSpec,
     measured: Measured,
     *,
-    drift: float,
+    change: ChangeComparison,
     anchor: tuple[float, str],
+    told: str,
     window: Window,
 ) -> str:
     """The sentence of an objective that passes against its baseline and went too far in all."""
+    assert measured.interval is not None
     was, release = anchor
-    assert measured.value is not None
-    moved = _change_text((measured.value, measured.value), was, beside=[drift])
+    _, allowed, _ = said(change)
+    moved = _change_text(measured.interval, was, beside=[allowed])
     text = (
         f"{_value(indicator, measured, [])}: {moved} against {release} "
-        f"({quantity(was, measured.unit)}), from which it may drift by {exact_change(drift)} in all"
+        f"({quantity(was, measured.unit)}), from which it may drift by {exact_change(allowed)} in all"
     )
-    return _sentence(f"{text}; {rests_on(measured, window)}")
+    return _sentence("; ".join(t for t in (text, told, rests_on(measured, window)) if t))
+
+
+def unanchored(message: str) -> str:
+    """The sentence of an objective that passes, where there is nothing to count its drift from."""
+    aside = "; its drift was not judged, as there is no release to count it from."
+    return clip(message.rstrip("."), MESSAGE - len(aside)) + aside
 
 
 def _tests(assessment: Assessment) -> list[str]:

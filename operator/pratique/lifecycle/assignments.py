@@ -142,6 +142,7 @@ def assign(asked: Asked, around: Around) -> Assignment:
     pods, version = _subject(asked, around)
     plan = _plan(asked, around, policy, window)
     _check_arguments(asked, plan)
+    _check_fixed(asked, plan)
     baseline = asked.spec.baseline
     compared = _compared(asked, around)
     compared_pods = None
@@ -350,4 +351,15 @@ def _check_arguments(asked: Asked, plan: Plan) -> None:
             raise Unresolved(
                 f"spec.args.{name}",
                 f"objective {objective.name!r} uses ${ARGUMENT}{name}: give it a value",
+            )
+
+
+def _check_fixed(asked: Asked, plan: Plan) -> None:
+    names = [o.name for o in plan.objectives]
+    fixed = (asked.spec.baseline.fixed if asked.spec.baseline else None) or []
+    for index, value in enumerate(fixed):
+        if value.objective not in names:
+            raise Unresolved(
+                f"spec.baseline.fixed[{index}].objective",
+                f"there is no objective {value.objective!r}: the policy has {', '.join(names)}",
             )

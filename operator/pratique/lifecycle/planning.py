@@ -108,8 +108,12 @@ def resolve(
     progress_deadline: float | None,
     baselines: Sequence[PlannedBaseline] = (),
     old_pods: str | None = None,
+    workload: str | None = None,
 ) -> Plan:
-    """Resolve a policy in full, or raise Unresolved with the field's path and the mend."""
+    """Resolve a policy in full, or raise Unresolved with the field's path and the mend.
+
+    ``workload`` is the name of the one that is judged, which is no baseline of its own.
+    """
     providers: list[ProviderPlan] = []
     objectives: list[PlannedObjective] = []
     for index, entry in enumerate(policy.spec.objectives):
@@ -120,6 +124,8 @@ def resolve(
     if not policy.spec.objectives:
         objectives = list(STAYS_UP)
     _check_same_minutes(policy, objectives)
+    _check_another(policy, workload)
+    _check_budgets(policy, library)
     if all(o.indicator.kubernetes for o in objectives):
         basis = BASIS_KUBERNETES
     plan = Plan(
@@ -336,3 +342,27 @@ def _check_same_minutes(policy: Policy, objectives: Sequence[PlannedObjective]) 
                     "Workload: its series speak for old and new pods alike; use LastPromotable, or "
                     "attribution: Pod",
                 )
+
+
+def _check_another(policy: Policy, workload: str | None) -> None:
+    """What is compared with itself never changes; a selector does not tell whom it will match."""
+    for index, choice in enumerate(policy.spec.analysis.baseline.order):
+        if choice.name is not None and choice.name == workload:
+            raise Unresolved(
+                f"spec.analysis.baseline.order[{index}].name",
+                f"{workload} would be compared with itself, and never change: name another "
+                "Deployment, or give this one a policy of its own",
+            )
+
+
+def _check_budgets(policy: Policy, library: Library) -> None:
+    """A budget that nobody keeps would leave every release inconclusive."""
+    budgets = policy.spec.error_budget_policy
+    for index, name in enumerate((budgets.objectives if budgets else None) or []):
+        found = library.objectives.get((policy.namespace, name))
+        if found is None or found.spec.target is None:
+            raise Unresolved(
+                f"spec.errorBudgetPolicy.objectives[{index}]",
+                f"there is no ServiceLevelObjective {name!r} with a target in namespace "
+                f"{policy.namespace}: apply it, or leave it off the list",
+            )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import timedelta
 
@@ -36,19 +36,30 @@ class Again:
     notes: tuple[str, ...]
 
 
-def again(given: Recorded, policy: ReleasePolicySpec | None = None) -> Again:
+def again(
+    given: Recorded,
+    policy: ReleasePolicySpec | None = None,
+    objectives_at_hand: Mapping[str, ServiceLevelObjectiveSpec] | None = None,
+) -> Again:
     """Judge a release's recorded looks; with a policy by its objectives, matched by name.
 
     By the terms of then as far as a policy does not change them: window, noise, extension, shares of the
     false alarms. An objective that was not measured then cannot be judged, and is said; so are
-    references, whose documents are not at hand: the recorded objective stands for them. Where the
+    references whose documents are not at hand: the recorded objective stands for them. Where the
     record ends before the window did, nothing can pass.
     """
     notes: list[str] = []
+    basis = given.spec.plan.basis
     plan, samples = given.spec.plan, given.samples
     objectives = list(plan.objectives)
     if policy is not None:
-        objectives = _changed(objectives, policy, notes)
+        objectives = _changed(objectives, policy, objectives_at_hand or {}, notes)
+        missing = [
+            o.title for o in policy.objectives if o.title not in {k.name for k in objectives}
+        ]
+        if missing:
+            text = f"without {', '.join(missing)}, not measured then"
+            basis = "; ".join(t for t in (basis, text) if t)
         _same_window(plan.analysis, policy.analysis, notes)
     if given.note:
         notes.append(f"the record is not whole: {given.note}")
@@ -75,7 +86,7 @@ def again(given: Recorded, policy: ReleasePolicySpec | None = None) -> Again:
         terms=_terms(plan.analysis, policy),
         ends=samples.ends,
         begin=begin,
-        basis=plan.basis,
+        basis=basis,
     )
     if not objectives:
         notes.append("no objective of the policy was measured")
@@ -121,7 +132,10 @@ def _same_window(then: PlanAnalysis, now: AnalysisTerms, notes: list[str]) -> No
 
 
 def _changed(
-    known: Sequence[PlannedObjective], policy: ReleasePolicySpec, notes: list[str]
+    known: Sequence[PlannedObjective],
+    policy: ReleasePolicySpec,
+    at_hand: Mapping[str, ServiceLevelObjectiveSpec],
+    notes: list[str],
 ) -> list[PlannedObjective]:
     by_name = {o.name: o for o in known}
     found: list[PlannedObjective] = []
@@ -133,7 +147,7 @@ def _changed(
                 f"{', '.join(by_name)}"
             )
             continue
-        found.append(_as_now(entry, old, notes))
+        found.append(_as_now(entry, old, at_hand, notes))
     if not policy.objectives:
         return list(known)
     for name in by_name.keys() - {o.name for o in found}:
@@ -141,12 +155,17 @@ def _changed(
     return found
 
 
-def _as_now(entry: PolicyObjective, old: PlannedObjective, notes: list[str]) -> PlannedObjective:
+def _as_now(
+    entry: PolicyObjective,
+    old: PlannedObjective,
+    at_hand: Mapping[str, ServiceLevelObjectiveSpec],
+    notes: list[str],
+) -> PlannedObjective:
     scoring = {n: getattr(entry, n) for n in ScoringTerms.model_fields}
-    if entry.ref is not None:
+    spec = entry.inline() if entry.ref is None else at_hand.get(entry.ref)
+    if spec is None:
         notes.append(f"{entry.title}: is a reference, so its bounds are those of then")
         return old.model_copy(update=scoring)
-    spec: ServiceLevelObjectiveSpec = entry.inline()
     if spec.indicator.ref is None and _shape(spec.indicator) != _shape(old.indicator):
         notes.append(f"{entry.title}: measures something else now; the samples of then are judged")
     return old.model_copy(

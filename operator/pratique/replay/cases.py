@@ -16,13 +16,13 @@ from pydantic import AfterValidator, BeforeValidator, ConfigDict, Field, model_v
 from ..judge.objectives import Baseline
 from ..judge.samples import Buckets, Counts, Missing, MissingReason, Sample, Value
 from ..judge.spreads import spread
-from ..resources.base import Model, Percent, PositiveDuration, Text, Time
+from ..resources.base import Model, PositiveDuration, Text, Time
 from ..resources.bounds import check_bounds
 from ..resources.indicator import ServiceLevelIndicatorSpec
 from ..resources.objective import Bounds
 from ..resources.policy import ScoreThresholds
 from ..resources.release import PlannedObjective
-from ..resources.sensitivity import JudgingTerms, ScoringTerms
+from ..resources.sensitivity import Drift, JudgingTerms, ScoringTerms
 
 BEGIN = datetime(2000, 1, 1, tzinfo=UTC)
 """When a case without times of its own begins."""
@@ -322,7 +322,7 @@ class Case(_Lax):
     """As in analysis.baseline."""
     on_no_baseline: Literal["AbsoluteOnly", "Inconclusive"] = "AbsoluteOnly"
     """As in analysis.baseline."""
-    drift: Percent | None = None
+    drift: Drift | None = None
     """As in analysis.baseline."""
     anchor: dict[str, CaseBaseline] = {}
     """By objective: what drift counts from."""

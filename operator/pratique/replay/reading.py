@@ -78,6 +78,10 @@ def _told(one: Any) -> str:
         message = "there is no such field: see the list of fields in docs/reference/judge-cases.md"
     elif one["type"] == "string_type" and isinstance(value, (bool, int, float)):
         message = f"{_short(value)}: write it in quotes"
+    elif one["type"] == "float_type":
+        message = f"{_short(value)}: write a number, without a unit and without quotes"
+        if "delta" in one["loc"] and isinstance(value, str) and value.endswith("%"):
+            message = f"{_short(value)}: a percentage stands without delta, as change: {{lte: 10%}}"
     elif one["type"] == "missing":
         message = "is missing: add it"
     elif isinstance(value, (str, int, float)) and _short(value) not in message:

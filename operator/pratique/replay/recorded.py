@@ -14,6 +14,7 @@ from pydantic.alias_generators import to_camel
 from ..lifecycle import records
 from ..resources.base import Time
 from ..resources.judgement import Verdict
+from ..resources.objective import ServiceLevelObjectiveSpec
 from ..resources.policy import ReleasePolicySpec
 from ..resources.record import ReleaseRecordSpec
 from ..resources.release import NoiseEntry, ReleaseSpec
@@ -114,15 +115,32 @@ def recorded_in(text: str, what: str, name: str | None) -> Recorded:
     return of(found["Release"][chosen], found["ReleaseRecord"][chosen], what)
 
 
-def policy_in(text: str, what: str) -> ReleasePolicySpec:
-    """The one ReleasePolicy in a text; raises BadInput."""
-    policies = [d for d in _listed(documents(text, what)) if d.get("kind") == "ReleasePolicy"]
+@dataclass(frozen=True)
+class Changed:
+    """A policy by which a recorded release is judged, with what of its references is at hand."""
+
+    spec: ReleasePolicySpec
+    objectives: Mapping[str, ServiceLevelObjectiveSpec]
+    """By name."""
+
+
+def policy_in(text: str, what: str) -> Changed:
+    """The one ReleasePolicy in a text, and the ServiceLevelObjectives beside it; raises BadInput."""
+    policies, objectives = [], {}
+    for document in _listed(documents(text, what)):
+        kind, spec = document.get("kind"), document.get("spec")
+        if kind == "ReleasePolicy":
+            policies.append(spec)
+        elif kind == "ServiceLevelObjective":
+            meta = document.get("metadata")
+            title = str(meta.get("name")) if isinstance(meta, dict) else ""
+            if title in objectives:
+                raise BadInput(f"{what} holds two ServiceLevelObjectives {title!r}: keep one")
+            at = f"{what}: ServiceLevelObjective {title}: spec"
+            objectives[title] = _part(ServiceLevelObjectiveSpec, spec, at)
     if len(policies) != 1:
         raise BadInput(f"{what} must hold one ReleasePolicy, and holds {len(policies)}")
-    try:
-        return ReleasePolicySpec.model_validate(policies[0].get("spec"))
-    except ValidationError as error:
-        raise BadInput(f"{what}: spec.{told(error)}") from None
+    return Changed(_part(ReleasePolicySpec, policies[0], f"{what}: spec"), objectives)
 
 
 def _listed(given: Iterator[object]) -> Iterator[dict[str, Any]]:

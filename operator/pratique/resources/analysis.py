@@ -25,7 +25,14 @@ from .base import (
 )
 from .conditions import Condition
 from .judgement import Judgement, Verdict, Window
-from .policy import FixedValue, PolicyObjectives, ScoreThresholds, WorkloadKind, check_names
+from .policy import (
+    TITLE,
+    FixedValue,
+    PolicyObjectives,
+    ScoreThresholds,
+    WorkloadKind,
+    check_names,
+)
 
 _ARGUMENT = "[a-z][a-z0-9_]{0,31}"
 
@@ -112,6 +119,10 @@ _ONE_TIME = "say exactly one of window, recent, until"
 _FROM = "from belongs to until: the time from when on; with a window say window.from"
 _TURNED = "the time ends before it begins: change from, to or until"
 _WHAT = "say either objectives or policy"
+_ITSELF = (
+    "over the same time a workload never differs from itself: let baseline.workload name another"
+)
+_FIXED = "a fixed value names no objective of this analysis: correct its objective"
 
 
 class AnalysisSpec(Model):
@@ -130,6 +141,17 @@ class AnalysisSpec(Model):
             _TURNED,
         ),
         cel("(has(self.objectives) && self.objectives.size() > 0) != has(self.policy)", _WHAT),
+        cel(
+            "!has(self.baseline) || !has(self.baseline.workload) "
+            "|| self.baseline.workload != self.workload.name",
+            _ITSELF,
+        ),
+        cel(
+            "!has(self.baseline) || !has(self.baseline.fixed) || has(self.policy) "
+            "|| self.baseline.fixed.all(v, has(self.objectives) "
+            f"&& self.objectives.exists(o, {TITLE} == v.objective))",
+            _FIXED,
+        ),
     )
 
     workload: AnalysedWorkload
@@ -190,6 +212,13 @@ class AnalysisSpec(Model):
         if bool(self.objectives) == (self.policy is not None):
             raise ValueError(_WHAT)
         check_names(self.objectives)
+        if self.baseline is not None:
+            if self.baseline.workload == self.workload.name:
+                raise ValueError(_ITSELF)
+            names = {o.title for o in self.objectives}
+            fixed = self.baseline.fixed or []
+            if not self.policy and any(v.objective not in names for v in fixed):
+                raise ValueError(_FIXED)
         return self
 
 

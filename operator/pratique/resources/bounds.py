@@ -14,12 +14,17 @@ from .base import cel
 
 if TYPE_CHECKING:
     from .indicator import ServiceLevelIndicatorSpec
-    from .objective import Bound, Comparison
+    from .objective import Bound, ChangeComparison, Comparison
 
 _SHARE = (
     "the value is a share from 0 to 1, so this bound could never be met or never fail: "
     "write 5 % as 0.05"
 )
+_COUNT = (
+    "the value is never below zero, so this bound could never be met or never fail: "
+    "bound it by more than zero"
+)
+_FLOOR = "the value is a share from 0 to 1, and so is its floor: write 0.1 % as 0.001"
 _TIGHTER = (
     "a warn bound tighter than pass never warns, as every value that keeps it passes: "
     "make warn the wider of the two"
@@ -33,10 +38,15 @@ def check_bounds(
 
     A reference tells nothing of what is measured, so only the resolved indicator is checked wholly.
     """
-    if _measures_share(indicator):
-        for bound in (*pass_, *warn):
+    for bound in (*pass_, *warn):
+        if _measures_share(indicator):
             if bound.value and not _fits_share(bound.value):
                 raise ValueError(_SHARE)
+            floor = bound.change.floor if bound.change else None
+            if floor is not None and not 0 <= floor <= 1:
+                raise ValueError(_FLOOR)
+        elif _measures_count(indicator) and bound.value and not _fits_count(bound.value):
+            raise ValueError(_COUNT)
     for wider in warn:
         for narrower in pass_:
             if _tighter(wider, narrower):
@@ -51,6 +61,11 @@ def _measures_share(indicator: ServiceLevelIndicatorSpec) -> bool:
     )
 
 
+def _measures_count(indicator: ServiceLevelIndicatorSpec) -> bool:
+    """A time, or how often something happened; of a raw query nothing is known."""
+    return bool(indicator.latency or indicator.kubernetes)
+
+
 def _fits_share(c: Comparison) -> bool:
     return (
         (c.lt is None or 0 < c.lt <= 1)
@@ -59,16 +74,38 @@ def _fits_share(c: Comparison) -> bool:
     )
 
 
+def _fits_count(c: Comparison) -> bool:
+    return (
+        (c.lt is None or c.lt > 0)
+        and (c.gte is None or c.gte > 0)
+        and all(v >= 0 for v in (c.lte, c.gt, c.eq, *(c.between or ())) if v is not None)
+    )
+
+
 def _tighter(warn: Bound, passes: Bound) -> bool:
     """Whether keeping ``warn`` means keeping ``passes``: then it can never come to a warning."""
-    if passes.change is not None or passes.value is None or warn.value is None:
+    if passes.change is not None and passes.value is not None:
         return False
-    p, w = passes.value, warn.value
-    return (
-        (p.lte is not None and w.lte is not None and w.lte < p.lte)
-        or (p.lt is not None and w.lt is not None and w.lt < p.lt)
-        or (p.gte is not None and w.gte is not None and w.gte > p.gte)
-        or (p.gt is not None and w.gt is not None and w.gt > p.gt)
+    if passes.value is not None:
+        return warn.value is not None and _inside(warn.value, passes.value)
+    p, w = passes.change, warn.change
+    if p is None or w is None or w.floor != p.floor:
+        return False
+    if p.delta is not None:
+        return w.delta is not None and _inside(w.delta, p.delta)
+    return _inside(w, p)
+
+
+def _inside(warn: Comparison | ChangeComparison, passes: Comparison | ChangeComparison) -> bool:
+    """Whether ``warn`` is the tighter one; the same comparator on both sides."""
+    w, p = getattr(warn, "between", None), getattr(passes, "between", None)
+    if w and p:
+        return bool(w != p and w[0] >= p[0] and w[1] <= p[1])
+    pairs = [(getattr(warn, c), getattr(passes, c)) for c in ("lte", "lt", "gte", "gt")]
+    signs = (1, 1, -1, -1)
+    return any(
+        a is not None and b is not None and s * a < s * b
+        for (a, b), s in zip(pairs, signs, strict=True)
     )
 
 
@@ -76,6 +113,10 @@ _IS_SHARE = (
     "has(self.indicator) && (has(self.indicator.ratio) "
     "|| (has(self.indicator.latency) && has(self.indicator.latency.threshold)) "
     "|| (has(self.indicator.kubernetes) && self.indicator.kubernetes.signal == 'UnreadyShare'))"
+)
+_IS_COUNT = (
+    "has(self.indicator) && ((has(self.indicator.latency) && !has(self.indicator.latency.threshold)) "
+    "|| (has(self.indicator.kubernetes) && self.indicator.kubernetes.signal != 'UnreadyShare'))"
 )
 _FITS = (
     "!has(b.value) || ("
@@ -87,20 +128,70 @@ _FITS = (
     )
     + " && (!has(b.value.between) || b.value.between.all(v, v >= 0.0 && v <= 1.0)))"
 )
-_CEL_TIGHTER = " || ".join(
-    f"(has(p.value.{c}) && has(w.value.{c}) && w.value.{c} {sign} p.value.{c})"
-    for c, sign in (("lte", "<"), ("lt", "<"), ("gte", ">"), ("gt", ">"))
+_FITS_COUNT = (
+    "!has(b.value) || ("
+    + " && ".join(
+        f"(!has(b.value.{c}) || b.value.{c} {sign} 0.0)"
+        for c, sign in (("lt", ">"), ("gte", ">"), ("lte", ">="), ("gt", ">="), ("eq", ">="))
+    )
+    + " && (!has(b.value.between) || b.value.between.all(v, v >= 0.0)))"
 )
+_FITS_FLOOR = (
+    "!has(b.change) || !has(b.change.floor) || (b.change.floor >= 0.0 && b.change.floor <= 1.0)"
+)
+_SIGNS = (("lte", "<"), ("lt", "<"), ("gte", ">"), ("gt", ">"))
+
+
+def _cel_inside(w: str, p: str, *, percent: bool = False) -> str:
+    def number(field: str) -> str:
+        return f"double(string({field}).replace('%', ''))" if percent else field
+
+    tighter = [
+        f"(has({p}.{c}) && has({w}.{c}) && {number(f'{w}.{c}')} {sign} {number(f'{p}.{c}')})"
+        for c, sign in _SIGNS
+    ]
+    if not percent:
+        tighter.append(
+            f"(has({p}.between) && has({w}.between) && {w}.between != {p}.between"
+            f" && {w}.between[0] >= {p}.between[0] && {w}.between[1] <= {p}.between[1])"
+        )
+    return " || ".join(tighter)
+
+
+_SAME_FLOOR = (
+    "(has(w.change.floor) ? (has(p.change.floor) && w.change.floor == p.change.floor)"
+    " : !has(p.change.floor))"
+)
+_CEL_VALUE = (
+    f"!has(p.change) && has(p.value) && has(w.value) && ({_cel_inside('w.value', 'p.value')})"
+)
+_CEL_DELTA = (
+    "!has(p.value) && has(p.change) && has(w.change) && has(p.change.delta) && has(w.change.delta)"
+    f" && {_SAME_FLOOR} && ({_cel_inside('w.change.delta', 'p.change.delta')})"
+)
+_CEL_PERCENT = (
+    f"!has(p.value) && has(p.change) && has(w.change) && {_SAME_FLOOR}"
+    f" && ({_cel_inside('w.change', 'p.change', percent=True)})"
+)
+
+
+def _all(kind: str, fits: str) -> str:
+    """CEL: all bounds fit what is measured."""
+    return (
+        f"!({kind}) || ((!has(self.pass) || self.pass.all(b, {fits}))"
+        f" && (!has(self.warn) || self.warn.all(b, {fits})))"
+    )
+
+
+def _wider(tighter: str) -> str:
+    """CEL: no ``w`` of warn is tighter than a ``p`` of pass."""
+    return f"!has(self.pass) || !has(self.warn) || self.warn.all(w, self.pass.all(p, !({tighter})))"
+
+
 BOUND_RULES = (
-    cel(
-        f"!({_IS_SHARE}) || ((!has(self.pass) || self.pass.all(b, {_FITS}))"
-        f" && (!has(self.warn) || self.warn.all(b, {_FITS})))",
-        _SHARE,
-    ),
-    cel(
-        "!has(self.pass) || !has(self.warn) || self.warn.all(w, self.pass.all(p, has(p.change)"
-        f" || !has(p.value) || !has(w.value) || !({_CEL_TIGHTER})))",
-        _TIGHTER,
-    ),
+    cel(_all(_IS_SHARE, _FITS), _SHARE),
+    cel(_all(_IS_COUNT, _FITS_COUNT), _COUNT),
+    cel(_all(_IS_SHARE, _FITS_FLOOR), _FLOOR),
+    *(cel(_wider(tighter), _TIGHTER) for tighter in (_CEL_VALUE, _CEL_DELTA, _CEL_PERCENT)),
 )
 """The same for a CRD, where ``self`` has indicator, pass and warn."""

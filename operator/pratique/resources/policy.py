@@ -12,7 +12,6 @@ from .base import (
     Model,
     Name,
     Number,
-    Percent,
     PositiveDuration,
     Says,
     Time,
@@ -27,7 +26,7 @@ from .budget_policy import ErrorBudgetPolicy
 from .conditions import Condition, Reason
 from .judgement import Verdict
 from .objective import Bounds, IndicatorSource, ServiceLevelObjectiveSpec
-from .sensitivity import JudgingTerms, Score, ScoringTerms
+from .sensitivity import Drift, JudgingTerms, Score, ScoringTerms
 
 WorkloadKind = Literal["Deployment"]
 BaselineSource = Literal[
@@ -308,7 +307,7 @@ class BaselinePolicy(Model):
     """Where a baseline is looked for: the first that has a value counts."""
     max_traffic_ratio: Annotated[Number, Field(gt=1, le=1000)] = 3.0
     """A baseline with this many times more, or fewer, requests a second is passed over."""
-    drift: Percent | None = None
+    drift: Drift | None = None
     """How far a value may go from the anchor's in all: ten times +9 % is 2.4 times."""
     anchor: Name | None = None
     """The release that drift counts from; default the oldest promotable one that is kept."""
@@ -329,6 +328,17 @@ class FailFast(Model):
     after: Duration = Field(default="2m", validate_default=True)
     """How long a definite cause (no such image, crash loop, no node fits) must stand; 0s at once."""
 
+
+_ITSELF = (
+    "a workload compared with itself never changes: let baseline.order name another Deployment"
+)
+_FIXED = "a fixed value names no objective of this policy: correct its objective"
+TITLE = "(has(o.name) ? o.name : has(o.ref) ? o.ref : '')"
+"""CEL: the name under which the result of the objective ``o`` appears."""
+_ORDER = "self.analysis.baseline.order"
+_NO_ORDER = (
+    "!has(self.analysis) || !has(self.analysis.baseline) || !has(self.analysis.baseline.order)"
+)
 
 _MAX_WINDOW = "maxWindow is how far the window may be extended: it is at least the window"
 _DEADLINE = "the deadline counts from the rollout's completion: leave it room for the whole window"
@@ -430,6 +440,16 @@ class ReleasePolicySpec(Model):
             "has(self.targetRefs) != has(self.selector)",
             "say exactly one of targetRefs and selector",
         ),
+        cel(
+            f"!has(self.targetRefs) || {_NO_ORDER} || {_ORDER}.all(b, !has(b.name) "
+            "|| !self.targetRefs.exists(t, t.name == b.name))",
+            _ITSELF,
+        ),
+        cel(
+            f"{_NO_ORDER} || {_ORDER}.all(b, !has(b.values) || b.values.all(v, "
+            f"has(self.objectives) && self.objectives.exists(o, {TITLE} == v.objective)))",
+            _FIXED,
+        ),
     )
 
     target_refs: (
@@ -473,6 +493,12 @@ class ReleasePolicySpec(Model):
             if targets.count(target) > 1:
                 raise ValueError(f"{target.kind} {target.name!r} is named twice: name it once")
         check_names(self.objectives)
+        names = {o.title for o in self.objectives}
+        for choice in self.analysis.baseline.order:
+            if any(t.name == choice.name for t in targets):
+                raise ValueError(_ITSELF)
+            if any(v.objective not in names for v in choice.values or []):
+                raise ValueError(_FIXED)
         return self
 
 

@@ -54,12 +54,15 @@ def _between(low: float, high: float) -> Says:
             f"&& double(string(self).replace('%', '')) <= {high!r})"
         ),
         holds=lambda value: low <= value <= high,
-        message=f"write a percentage from {low:g}% to {high:g}%",
+        message=f"write a percentage from {low:g}% to {high:.12g}%",
     )
 
 
 Score = Annotated[Percent, _between(0.0, 100.0)]
 """A share of the possible score, from 0% to 100%."""
+
+Drift = Annotated[Percent, _between(0.0, 100_000.0)]
+"""How far a value may go in all, for the worse."""
 
 
 class Sensitivity(Model):

@@ -7,11 +7,11 @@ from typing import Any
 
 import pytest
 
-from pratique.judge.objectives import Evidence, judge_objective
+from pratique.judge.objectives import Evidence, Terms, judge_objective
 from pratique.judge.samples import Counts, Missing, Sample, Value
 from pratique.resources.judgement import ObjectiveResult
 from pratique.resources.sensitivity import MissingPolicy
-from unit.judge.cases import objective, window
+from unit.judge.cases import evidence, objective, window
 
 
 def judged(indicator: str, rows: list[Sample], **missing: Any) -> ObjectiveResult:
@@ -76,3 +76,18 @@ def test_how_many_looks_must_have_data_is_declared() -> None:
 def test_harm_shown_in_spite_of_gaps_is_harm() -> None:
     result = judged("bad", [Counts(800, 900), GAP, GAP, Counts(800, 900)])
     assert (result.result, result.reason) == ("Fail", "ValueOutOfBounds")
+
+
+@pytest.mark.parametrize("kind", ["Point", "Conclusive"])
+@pytest.mark.parametrize(
+    ("bad", "found"), [(0, ("NotJudged", "NoBaseline")), (500, ("Fail", "ValueOutOfBounds"))]
+)
+def test_where_a_baseline_is_needed_a_value_that_breaks_its_bound_fails_without(
+    kind: str, bad: int, found: tuple[str, str]
+) -> None:
+    both = [{"value": {"lte": 0.01}, "change": {"lte": "10%"}}]
+    seen = evidence(Counts(bad, 1000))
+    terms = Terms(no_baseline="Inconclusive")
+    result = judge_objective(objective("bad", both, evidence=kind), seen, [], terms)
+    assert (result.result, result.reason) == found
+    assert "its change was not judged, as there is no baseline yet" in result.message

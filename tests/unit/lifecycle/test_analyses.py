@@ -352,6 +352,11 @@ def test_arguments_reach_just_the_questions_that_use_them() -> None:
             "spec.baseline.release", "name one that it has",
         ),
         (
+            asked(policy="cart", baseline={"fixed": [{"objective": "erors", "value": 0.01}]}),
+            {"policies": {(NAMESPACE, "cart"): policy([ERRORS])}},
+            "spec.baseline.fixed[0].objective", "the policy has errors",
+        ),
+        (
             asked({**HEAP, "indicator": {"query": {"expr": 'x{pod=~"$pods",r="$arg_r"}'}}}), {},
             "spec.args.r", "give it a value",
         ),

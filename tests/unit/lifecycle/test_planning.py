@@ -128,6 +128,36 @@ def test_bounds_are_checked_against_the_indicator_that_a_reference_leads_to() ->
     assert "write 5 % as 0.05" in problem.message
 
 
+def test_a_workload_that_a_selector_chose_is_no_baseline_of_its_own() -> None:
+    order = {
+        "baseline": {
+            "order": [{"source": "LastPromotable"}, {"source": "Workload", "name": "stable"}]
+        }
+    }
+    of = policy([ERRORS], analysis=order, selector={"matchLabels": {"app": "shop"}})
+    with pytest.raises(Unresolved, match="would be compared with itself") as caught:
+        resolve(of, library(), progress_deadline=600, workload="stable")
+    assert caught.value.field == "spec.analysis.baseline.order[1].name"
+    assert resolve(of, library(), progress_deadline=600, workload="cart")
+
+
+@pytest.mark.parametrize(
+    "kept", [{}, {(NAMESPACE, "fast"): SPEC_OF_FAST}, {(LIBRARY, "month"): None}]
+)
+def test_a_budget_that_nobody_keeps_names_the_field_and_the_mend(kept: dict[Any, Any]) -> None:
+    month = {
+        "indicator": ERRORS["indicator"], "pass": [{"value": {"lte": 0.01}}],
+        "target": 0.99, "window": {"rolling": "30d"},
+    }  # fmt: skip
+    name = next((n for _, n in kept), "month")
+    of = policy([ERRORS], errorBudgetPolicy={"objectives": [name]})
+    problem = refusal(of, library(objectives={k: v or month for k, v in kept.items()}))
+    assert problem.field == "spec.errorBudgetPolicy.objectives[0]"
+    assert "apply it, or leave it off the list" in problem.message
+    of = policy([ERRORS], errorBudgetPolicy={"objectives": ["month"]})
+    assert planned(of, library(objectives={(NAMESPACE, "month"): month})).error_budget_policy
+
+
 # Providers
 
 

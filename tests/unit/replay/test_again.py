@@ -176,7 +176,7 @@ def test_noise_that_was_read_then_is_reckoned_with_again() -> None:
 def test_how_far_it_drifted_from_the_anchor_is_judged_again() -> None:
     value = {"name": "errors", "value": 0.01, "samples": 5000, "indicatorHash": HASH}
     last = {"source": "LastPromotable", "release": "cart-1", "values": [value]}
-    anchor = {**last, "release": "cart-0", "values": [{**value, "value": 0.005}], "anchor": True}
+    anchor = {**last, "release": "cart-0", "values": [{**value, "value": 0.001}], "anchor": True}
     compared = {**TESTED, "pass": [{"value": {"lte": 0.05}, "change": {"lte": "10%"}}]}
 
     def reason(drift: float) -> tuple[str, str]:
@@ -188,7 +188,7 @@ def test_how_far_it_drifted_from_the_anchor_is_judged_again() -> None:
         return same.verdict, same.results[0].reason
 
     assert reason(50.0) == ("NotPromotable", "DriftExceeded")
-    assert reason(150.0) == ("Promotable", "WithinBounds")
+    assert reason(1000.0) == ("Promotable", "WithinBounds")
 
 
 def test_what_ended_during_its_rollout_is_called_there_again() -> None:
@@ -251,7 +251,10 @@ def test_what_cannot_be_applied_is_said() -> None:
         "new: was not measured then, so it is left out; there are errors, heap",
         "analysis.window: was 5m then, which stays: looks cannot be taken otherwise now",
     )
-    assert [r.name for r in found.judged.judgement.results] == ["heap", "errors"]
+    judgement = found.judged.judgement
+    assert [r.name for r in judgement.results] == ["heap", "errors"]
+    assert judgement.basis == "without new, not measured then"
+    assert "(without new, not measured then)" in judgement.message
 
 
 def test_a_release_whose_objectives_are_all_gone_is_not_promotable_by_that() -> None:
@@ -272,6 +275,41 @@ def test_pooled_looks_still_cover_the_window() -> None:
 
 
 # From files
+
+
+def test_a_referenced_objective_changes_where_its_document_stands_beside_the_policy(
+    tmp_path: Path,
+) -> None:
+    documents = list(bodies(play(release_spec(plan([TESTED])), good)))
+
+    def head(kind: str) -> dict[str, Any]:
+        return {"apiVersion": "pratique.sh/v1alpha1", "kind": kind, "metadata": {"name": "errors"}}
+
+    target = {"targetRefs": [{"kind": "Deployment", "name": "cart"}]}
+    terms = {k: TESTED[k] for k in ("indicator", "evidence")}
+    policy = {**head("ReleasePolicy"), "spec": {**target, "objectives": [{"ref": "errors"}]}}
+    stricter = {
+        **head("ServiceLevelObjective"),
+        "spec": {**terms, "pass": [{"value": {"lte": 0.001}}]},
+    }
+
+    def told(*given: Any) -> Any:
+        path = tmp_path / "new.yaml"
+        path.write_text(yaml.safe_dump_all(given))
+        return judge(tmp_path, "--with-policy", str(path), documents=documents)
+
+    alone = told(policy)
+    assert alone.exit_code == 0, alone.output
+    assert "note: errors: is a reference, so its bounds are those of then" in alone.stderr
+    both = told(stricter, policy)
+    assert both.exit_code == 1, both.output
+    assert "is a reference" not in both.stderr
+    twice = told(stricter, stricter, policy)
+    assert twice.exit_code == 2
+    assert "holds two ServiceLevelObjectives 'errors'" in twice.stderr
+    spoiled = told({**stricter, "spec": {**stricter["spec"], "pass": []}}, policy)
+    assert spoiled.exit_code == 2
+    assert "new.yaml: ServiceLevelObjective errors: spec.pass: " in spoiled.stderr
 
 
 def judge(tmp_path: Path, *args: str, documents: list[Any]) -> Any:

@@ -105,6 +105,23 @@ def test_values_fail_by_looks_in_a_row_as_in_the_operator() -> None:
             {"objectives": [{"name": "errors", "kind": "bad", "pass": [{"value": {"lte": 5}}]}]},
             "write 5 % as 0.05",
         ),
+        (
+            {"objectives": [{"name": "errors", "kind": "bad", "pass": [{"value": {"lte": "1%"}}]}]},
+            "pass[0].value.lte: '1%': write a number, without a unit and without quotes",
+        ),
+        (
+            {
+                "objectives": [
+                    {
+                        "name": "errors",
+                        "kind": "bad",
+                        "pass": [{"change": {"delta": {"lte": "10%"}}}],
+                    }
+                ]
+            },
+            "'10%': a percentage stands without delta, as change: {lte: 10%}",
+        ),
+        ({"drift": "-5%"}, "drift: '-5%': -5.0: write a percentage from 0% to 100000%"),
         ({"interval": "soon"}, "interval: 'soon' is not a duration"),
         ({"planed": 5}, "planed: there is no such field"),
         ({"description": 5}, "description: 5: write it in quotes"),

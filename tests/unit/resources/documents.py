@@ -8,6 +8,9 @@ from typing import Any
 from hypothesis import strategies as st
 
 from pratique.resources.base import format_duration, format_time
+from pratique.resources.bounds import check_bounds
+from pratique.resources.indicator import ServiceLevelIndicatorSpec
+from pratique.resources.objective import Bound
 
 durations = st.builds(
     timedelta,
@@ -53,13 +56,25 @@ bounds = st.one_of(
     changes.map(lambda c: {"change": c}),
     st.builds(lambda c, d: {"value": c, "change": d}, comparisons, changes),
 )
+
+
+def _wide(objective: dict[str, Any]) -> bool:
+    """Whether no warning is tighter than passing."""
+    kinds = ([Bound.model_validate(b) for b in objective.get(n, [])] for n in ("pass", "warn"))
+    try:
+        check_bounds(ServiceLevelIndicatorSpec.model_construct(), *kinds)
+    except ValueError:
+        return False
+    return True
+
+
 objectives = st.fixed_dictionaries(
     {"indicator": indicators, "pass": st.lists(bounds, min_size=1, max_size=3)},
     optional={
         "warn": st.lists(changes.map(lambda c: {"change": c}), max_size=2),
         "minRequests": st.integers(1, 10**9),
     },
-)
+).filter(_wide)
 analyses = st.fixed_dictionaries(
     {},
     optional={
@@ -105,7 +120,26 @@ policies = st.fixed_dictionaries(
         "analysis": analyses,
         "provider": names,
     },
-)
+).map(lambda policy: _fixed(policy))
+
+
+def _named(objectives: list[dict[str, Any]]) -> str | None:
+    return next((o.get("name", o.get("ref")) for o in objectives), None)
+
+
+def _fixed(policy: dict[str, Any]) -> dict[str, Any]:
+    """With fixed values of the first objective, or without any."""
+    order = policy.get("analysis", {}).get("baseline", {}).get("order")
+    if order is None:
+        return policy
+    name = _named(policy.get("objectives", []))
+    kept = [
+        {**b, "values": [{"objective": name, "value": 0.1}]} if "values" in b else b
+        for b in order
+        if name or "values" not in b
+    ]
+    baseline = {**policy["analysis"]["baseline"], "order": kept}
+    return {**policy, "analysis": {**policy["analysis"], "baseline": baseline}}
 
 
 def document_of(kind: str, spec: Any) -> dict[str, Any]:
@@ -212,7 +246,7 @@ analyses = st.builds(
     times,
     st.one_of(
         names.map(lambda n: {"policy": n}),
-        names.map(lambda n: {"objectives": [{"ref": n}]}),
+        names.map(lambda n: {"objectives": [{"ref": n, "name": "a"}]}),
     ),
     st.fixed_dictionaries(
         {},
@@ -224,7 +258,7 @@ analyses = st.builds(
                     {"release": "cart-1"},
                     {"before": "10m"},
                     {"workload": "stable", "onNoBaseline": "Inconclusive"},
-                    {"fixed": [{"objective": "a", "value": 1.5}]},
+                    {"fixed": [{"objective": "a", "value": 1.5}], "onNoBaseline": "Inconclusive"},
                 ]
             ),
             "onWarning": st.sampled_from(["Promotable", "NotPromotable"]),
