@@ -55,8 +55,17 @@ test: lint types ## All checks and all tests
 	@echo "==> generated files are up to date"
 	@$(VENV)/bin/pratique crds --check
 	@$(VENV)/bin/pratique docs --check
-	@echo "==> tests (the first time builds the test bed: some minutes)"
+ifdef ARGS
+	@echo "==> tests: $(ARGS)"
 	@$(PY) -m pytest $(ARGS)
+else
+	@echo "==> the test bed's programs (the first time they are built: some minutes)"
+	@$(PY) -m pratique_testbed build || test -z "$$CI"
+	@echo "==> tests of the parts, two at a time"
+	@$(PY) -m pytest -n 2 tests/unit
+	@echo "==> tests on the real parts, three files at a time, each with a control plane of its own"
+	@$(PY) -m pytest -n 3 --dist loadfile tests/integration
+endif
 
 .PHONY: lint
 lint: $(STAMP) ## Style, format and the layers
