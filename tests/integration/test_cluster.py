@@ -272,7 +272,14 @@ async def test_the_watch_sees_a_rollout_through(
     assert [r.number for r in first.revisions] == [1]
     apply(bed, namespace, tmp_path, cart("cart:2"))
     second = await follow.until(
-        lambda v: all_ready(v) and v.workload.revision == "2" and v.workload.total == 2
+        # The status tells of the old pods until it is of this generation.
+        lambda v: (
+            all_ready(v)
+            and v.workload.observed_generation >= v.workload.generation
+            and v.workload.revision == "2"
+            and v.workload.updated == v.workload.total == 2
+            and not {p.name for p in v.pods} & {p.name for p in first.pods}
+        )
     )
     assert [r.number for r in second.revisions] == [1, 2]
     assert second.current is not None
