@@ -16,13 +16,14 @@ import pytest
 
 from pratique.judge import verdicts
 from pratique.judge.samples import MissingReason
-from pratique.lifecycle import diagnosis
+from pratique.lifecycle import causes
 from pratique.resources.judgement import Verdict
 from pratique.resources.release import Phase
 
 ROOT = Path(__file__).resolve().parents[2]
 PACKAGE = ROOT / "operator" / "pratique"
 REASONS = ROOT / "docs" / "reference" / "reasons.md"
+CAUSES = ROOT / "docs" / "reference" / "causes.md"
 
 
 def tracked() -> list[Path]:
@@ -197,7 +198,7 @@ def _reasons_in(tree: ast.AST) -> Iterator[str]:
 
 def reasons() -> set[str]:
     """Every reason of a condition, an objective's result or an Event that the code can give."""
-    found = {*get_args(MissingReason), *verdicts.ORDER, *diagnosis._ORDER}
+    found = {*get_args(MissingReason), *verdicts.ORDER, *causes.ORDER}
     found |= set(get_args(Phase)) - {"Completed"}
     for folder in ("judge", "lifecycle", "sources", "controller"):
         for path in sorted((PACKAGE / folder).glob("*.py")):
@@ -209,7 +210,7 @@ def reasons() -> set[str]:
 def explained() -> set[str]:
     """The first column of the reference's tables, and the second of those that begin with a condition."""
     words: set[str] = set()
-    for line in REASONS.read_text().splitlines():
+    for line in (REASONS.read_text() + CAUSES.read_text()).splitlines():
         if line.startswith("| `"):
             columns = line.split("|")[1:3]
             words |= {w for c in columns for w in re.findall(r"`([A-Z][A-Za-z]+)`", c)}

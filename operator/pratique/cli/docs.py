@@ -1,4 +1,4 @@
-"""``pratique docs``: writes the reference of kinds, or tells whether it has drifted."""
+"""``pratique docs``: writes the reference of kinds and causes, or tells whether it has drifted."""
 
 from __future__ import annotations
 
@@ -18,7 +18,9 @@ def docs(
         bool, typer.Option("--check", help="Write nothing; exit 1 when a file has drifted.")
     ] = False,
 ) -> None:
-    """Write the reference of kinds from the models."""
+    """Write the reference of kinds and of causes from the code."""
+    from ..lifecycle import causes
     from ..resources.reference import HEADER, files
 
-    deliver(files(), output, check=check, marker=HEADER, mend=f"pratique docs -o {output}")
+    made = {**files(), "causes.md": causes.page(HEADER)}
+    deliver(made, output, check=check, marker=HEADER, mend=f"pratique docs -o {output}")

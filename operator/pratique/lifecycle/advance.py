@@ -42,8 +42,7 @@ def advance(s: Situation, status: ReleaseStatus) -> Step:
     if status.rollout.completed_at is None:
         found.due.append(rollout.deadline(s))
     fails_at = rollout.fails_at(s, status)
-    if fails_at is not None:
-        found.due.append(fails_at)
+    found.due += [at for at in (fails_at, rollout.unready_at(s, status)) if at is not None]
     if status.window_from is not None and s.now < status.window_from:
         found.due.append(status.window_from)
     return _step(s, found)
@@ -107,11 +106,10 @@ def _failed_rollout(s: Situation, status: ReleaseStatus) -> Judgement | None:
     diagnosis = status.rollout.diagnosis
     fails_at = rollout.fails_at(s, status)
     if diagnosis and fails_at is not None and s.now >= fails_at:
-        pod = f" (pod {diagnosis.pod})" if diagnosis.pod else ""
         return Judgement(
             verdict="NotPromotable",
             reason=ROLLOUT_FAILED,
-            message=f"the rollout failed: {diagnosis.cause}: {diagnosis.message}{pod}",
+            message=f"the rollout failed: {rollout.told(s, status)}",
         )
     if status.rollout.completed_at is not None or s.now < rollout.deadline(s):
         return None

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Literal
 
-from ..resources.release import ReleaseSpec, ReleaseStatus
+from ..resources.release import Diagnosis, ReleaseSpec, ReleaseStatus
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,7 +32,7 @@ def announcements(spec: ReleaseSpec, status: ReleaseStatus) -> list[Announcement
                 "Warning",
                 rollout.diagnosis.cause,
                 "Diagnose",
-                rollout.diagnosis.message,
+                _diagnosis(rollout.diagnosis),
                 rollout.diagnosis.since,
             )
         )
@@ -86,6 +86,12 @@ def announcements(spec: ReleaseSpec, status: ReleaseStatus) -> list[Announcement
     return found
 
 
+def _diagnosis(diagnosis: Diagnosis) -> str:
+    return (
+        f"{diagnosis.message}; look at: {diagnosis.next}" if diagnosis.next else diagnosis.message
+    )
+
+
 def differs(before: ReleaseStatus, after: ReleaseStatus) -> bool:
     """Whether the meaning changed, so that the status is worth a write."""
     return _meaning(before) != _meaning(after)
@@ -102,7 +108,7 @@ def _meaning(status: ReleaseStatus) -> tuple[object, ...]:
         rollout.revision,
         rollout.revision_object,
         rollout.completed_at,
-        rollout.diagnosis.cause if rollout.diagnosis else None,
+        (rollout.diagnosis.cause, rollout.diagnosis.definite) if rollout.diagnosis else None,
         status.window_from,
         [(c.type, c.status, c.reason) for c in status.conditions],
     )

@@ -5,7 +5,8 @@ from __future__ import annotations
 from datetime import datetime, timedelta
 
 from ..resources.release import Diagnosis, ReleaseStatus, RolloutStatus
-from .diagnosis import Finding, diagnose
+from .causes import BY_NAME
+from .diagnosis import Finding, diagnose, look_again
 from .situation import Situation
 from .view import Pod, Revision, View
 
@@ -46,7 +47,7 @@ def follow(s: Situation, status: ReleaseStatus) -> ReleaseStatus:
     completed_at = before.completed_at
     if completed_at is None and revision is not None and _complete(s.view, revision):
         completed_at = s.now
-    finding = diagnose(workload, pods, s.now)
+    finding = diagnose(workload, pods, s.now, s.view.notes, revision.name if revision else None)
     if completed_at is not None and finding and not finding.runtime:
         finding = None  # want of room for a later pod does not speak against the version
     rollout = RolloutStatus(
@@ -79,27 +80,63 @@ def _diagnosis(
 ) -> Diagnosis | None:
     if finding is None:
         return None
-    if before and before.cause == finding.cause:
+    same = before is not None and before.definite == finding.definite
+    if before and same and before.cause == finding.cause:
         # The first words stay: a restart count that grows is no new meaning.
         return before
+    # One obstacle may be told in several ways; its time goes on.
+    known = BY_NAME.get(before.cause) if before else None
+    goes_on = same and known is not None and known.family == BY_NAME[finding.cause].family
     return Diagnosis(
         cause=finding.cause,
         message=finding.message[:1024],
         pod=finding.pod,
         container=finding.container,
         definite=finding.definite,
-        since=now,
+        next=finding.next[:512] if finding.next else None,
+        since=before.since if before and goes_on else now,
     )
 
 
 def fails_at(s: Situation, status: ReleaseStatus) -> datetime | None:
     """When the diagnosis, if it goes on, ends the release."""
     diagnosis = status.rollout.diagnosis
-    if diagnosis is None or not diagnosis.definite:
+    if diagnosis is None:
         return None
-    if diagnosis.cause == "ProgressDeadlineExceeded":
+    if given_up(s, status):
         return diagnosis.since  # Kubernetes has waited already
+    if not diagnosis.definite:
+        return None
     return diagnosis.since + s.spec.plan.analysis.fail_fast_after
+
+
+def given_up(s: Situation, status: ReleaseStatus) -> str | None:
+    """Kubernetes' words where its own progress deadline ended the rollout."""
+    if s.view is None or status.rollout.completed_at is not None:
+        return None
+    workload = s.view.workload
+    observed = workload.observed_generation >= workload.generation
+    return workload.progress_failed if observed else None
+
+
+def unready_at(s: Situation, status: ReleaseStatus) -> datetime | None:
+    """When a pod that runs without being ready is to be looked at again, though nothing changes."""
+    if s.view is None or status.rollout.completed_at is not None:
+        return None
+    return look_again(own_pods(s.view, current(s, status)), s.now)
+
+
+def told(s: Situation, status: ReleaseStatus) -> str:
+    """The diagnosis in a sentence: cause, words, what Kubernetes made of it, what to look at next."""
+    diagnosis = status.rollout.diagnosis
+    assert diagnosis is not None
+    text = f"{diagnosis.cause}: {diagnosis.message}"
+    if diagnosis.pod:
+        text += f" (pod {diagnosis.pod})"
+    gave_up = given_up(s, status)
+    if gave_up and diagnosis.cause != "ProgressDeadlineExceeded":
+        text += f"; ProgressDeadlineExceeded: {gave_up}"
+    return f"{text}; look at: {diagnosis.next}" if diagnosis.next else text
 
 
 def deadline(s: Situation) -> datetime:
@@ -111,9 +148,9 @@ def waiting_for(s: Situation, status: ReleaseStatus) -> tuple[str, str]:
     """(reason, sentence) while the rollout is not complete."""
     rollout = status.rollout
     if rollout.diagnosis:
-        left = fails_at(s, status)
-        when = f"; ends as not promotable at {_clock(left)} unless it goes" if left else ""
-        return "RollingOut", f"{rollout.diagnosis.cause}: {rollout.diagnosis.message}{when}"
+        left = fails_at(s, status) or deadline(s)
+        when = f"; ends as not promotable at {_clock(left)} unless it goes"
+        return "RollingOut", f"{told(s, status)}{when if s.now < left else ''}"
     if s.view and s.view.workload.paused:
         return "RollingOut", "the workload is paused: kubectl rollout resume lets it go on"
     if s.view and s.view.workload.desired == 0:

@@ -316,6 +316,8 @@ class Diagnosis(Model):
     """Its container."""
     definite: bool
     """Whether it ends the release once it stood for failFast.after."""
+    next: Annotated[str, StringConstraints(max_length=512)] | None = None
+    """What to look at next."""
     since: Time
     """Since when it stands."""
 

@@ -12,12 +12,12 @@ from unit.lifecycle.builders import at, pod, rolling, waiting, workload
 @pytest.mark.parametrize(
     ("reason", "cause"),
     [
-        ("ErrImagePull", "ImageMissing"),
-        ("ImagePullBackOff", "ImageMissing"),
+        ("ErrImagePull", "ImagePullFailed"),
+        ("ImagePullBackOff", "ImagePullFailed"),
         ("ErrImageNeverPull", "ImageMissing"),
         ("InvalidImageName", "ImageNameInvalid"),
         ("RegistryUnavailable", "ImageRegistryUnavailable"),
-        ("CreateContainerConfigError", "ConfigMissing"),
+        ("CreateContainerConfigError", "ContainerCannotStart"),
         ("CreateContainerError", "ContainerCannotStart"),
         ("RunContainerError", "ContainerCannotStart"),
         ("CrashLoopBackOff", "CrashLoop"),
@@ -27,7 +27,7 @@ def test_what_a_container_waits_with_names_the_cause(reason: str, cause: str) ->
     found = diagnose(rolling(), [pod(containers=waiting(reason, "the kubelet's words"))])
     assert found is not None
     assert (found.cause, found.pod, found.container) == (cause, "cart-abc-p1", "cart")
-    assert found.definite
+    assert found.definite is (reason != "RegistryUnavailable")
     if cause != "CrashLoop":
         assert "the kubelet's words" in found.message
     assert ("registry.example/cart:1" in found.message) == cause.startswith("Image")
@@ -82,7 +82,10 @@ def test_an_init_container_is_called_one() -> None:
 def test_a_pod_that_fits_no_node_is_told_in_the_schedulers_words() -> None:
     found = diagnose(rolling(), [pod(unschedulable="0/3 nodes: insufficient cpu")])
     assert found == Finding(
-        "Unschedulable", "no node fits: 0/3 nodes: insufficient cpu", pod="cart-abc-p1"
+        "InsufficientCpu",
+        "no node fits: 0/3 nodes: insufficient cpu",
+        pod="cart-abc-p1",
+        next="kubectl describe nodes (Allocated resources); lower requests, or add nodes",
     )
 
 
@@ -95,9 +98,9 @@ def test_the_most_specific_cause_is_named() -> None:
     pods = [
         pod("p1", unschedulable="no room"),
         pod("p2", containers=waiting("CrashLoopBackOff")),
-        pod("p3", containers=waiting("ImagePullBackOff")),
+        pod("p3", containers=waiting("ImagePullBackOff", "not found")),
     ]
-    failed = rolling(progress_failed="timed out", replica_failure="quota")
+    failed = rolling(progress_failed="timed out", replica_failure="no")
     found = diagnose(failed, pods)
     assert found is not None
     assert found.cause == "ImageMissing"

@@ -200,7 +200,7 @@ def test_each_transition_is_told_once() -> None:
 
 
 def test_a_cause_is_told_by_its_name() -> None:
-    stuck = [Change(0, view(rolling(), [pod(containers=waiting("ErrImagePull", "no such"))]))]
+    stuck = [Change(0, view(rolling(), [pod(containers=waiting("ErrImagePull", "not found"))]))]
     assert told(play(release_spec(plan([FAST])), good, stuck)) == [
         ("Normal", "Noticed"),
         ("Warning", "ImageMissing"),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
@@ -9,8 +10,10 @@ import pytest
 
 from pratique.lifecycle import rollout
 from pratique.lifecycle.advance import advance
+from pratique.lifecycle.causes import BY_NAME, CAUSES
+from pratique.lifecycle.diagnosis import Finding
 from pratique.lifecycle.situation import Step
-from pratique.lifecycle.view import View
+from pratique.lifecycle.view import Container, Note, View
 from pratique.resources.release import ReleaseStatus
 from unit.lifecycle.builders import (
     RESTARTS,
@@ -177,8 +180,8 @@ def test_another_cause_begins_anew_and_other_words_for_the_same_do_not() -> None
     [
         (view(rolling(), [NO_IMAGE]), "ImageMissing"),
         (view(rolling(), [pod(containers=waiting("CrashLoopBackOff"))]), "CrashLoop"),
-        (view(rolling(), [pod(unschedulable="insufficient cpu")]), "Unschedulable"),
-        (view(rolling(replica_failure="exceeded quota")), "PodsRefused"),
+        (view(rolling(), [pod(unschedulable="insufficient cpu")]), "InsufficientCpu"),
+        (view(rolling(replica_failure="exceeded quota")), "QuotaExceeded"),
         (view(rolling(progress_failed="timed out")), "ProgressDeadlineExceeded"),
     ],
 )
@@ -187,6 +190,71 @@ def test_every_cause_that_stands_fails_the_release(stuck: View, cause: str) -> N
     ended = step(stuck, 130, status)
     assert verdict(ended) == ("NotPromotable", "RolloutFailed")
     assert cause in promotable(ended)
+
+
+@pytest.mark.parametrize("cause", [c.name for c in CAUSES])
+@pytest.mark.parametrize("after", ["2m", "0s"])
+def test_a_definite_cause_ends_it_after_fail_fast_and_no_other_before_the_deadline(
+    cause: str, after: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    row = BY_NAME[cause]
+    finding = Finding(cause, "words", pod="p", definite=row.definite, next="there")
+    monkeypatch.setattr(rollout, "diagnose", lambda *_: finding)
+    spec = release_spec(plan([RESTARTS], failFastAfter=after))
+    seen = view(rolling())
+
+    def look(now: float, before: ReleaseStatus) -> Step:
+        return advance(situation(spec, seen, now), before)
+
+    first = look(10, ReleaseStatus())
+    ends = (130 if after == "2m" else 10) if row.definite else 660
+    if ends > 10:
+        assert verdict(first) == (None, None)
+        assert f"{cause}: words (pod p); look at: there" in promotable(first)
+        assert f"12:{ends // 60:02}:{ends % 60:02}" in promotable(first)
+        assert due(first) == ends
+        assert verdict(look(ends - 1, first.status)) == (None, None)
+        first = look(ends, first.status)
+    assert verdict(first) == ("NotPromotable", "RolloutFailed")
+    assert f"{cause}: words (pod p); look at: there" in promotable(first)
+
+
+def test_what_kubernetes_gave_up_is_told_by_its_cause_at_once() -> None:
+    probe = Note("Pod", "cart-abc-p1", "Unhealthy", "Readiness probe failed: 503", at(5), 4)
+    unready = pod(containers=(Container("cart", running_since=at(0)),))
+    slow = View(rolling(), (unready,), (revision(),), (probe,))
+    status = step(slow, 10).status
+    assert status.rollout.diagnosis is not None
+    assert not status.rollout.diagnosis.definite
+    late = replace(slow, workload=rolling(progress_failed="timed out progressing"))
+    ended = step(late, 20, status)
+    assert verdict(ended) == ("NotPromotable", "RolloutFailed")
+    for words in ("ReadinessProbeFailing", "503", "ProgressDeadlineExceeded", "timed out"):
+        assert words in promotable(ended)
+
+
+def test_words_of_the_same_family_go_on_from_the_same_moment() -> None:
+    status = step(view(rolling(), [NO_IMAGE]), 10).status
+    denied = pod(containers=waiting("ErrImagePull", "401 Unauthorized"))
+    status = step(view(rolling(), [denied]), 60, status).status
+    assert status.rollout.diagnosis is not None
+    assert (status.rollout.diagnosis.cause, status.rollout.diagnosis.since) == (
+        "ImageUnauthorized",
+        at(10),
+    )
+    away = pod(containers=waiting("ErrImagePull", "i/o timeout"))
+    status = step(view(rolling(), [away]), 90, status).status
+    assert status.rollout.diagnosis is not None
+    assert status.rollout.diagnosis.since == at(90)
+
+
+def test_a_pod_that_runs_without_being_ready_is_looked_at_when_that_becomes_telling() -> None:
+    unready = view(rolling(), [pod(containers=(Container("cart", running_since=at(0)),))])
+    assert due(step(unready, 5)) == 10
+    assert due(step(unready, 12)) == 60
+    named = step(unready, 60).status.rollout.diagnosis
+    assert named is not None
+    assert named.cause == "NeverReady"
 
 
 def test_kubernetes_own_deadline_needs_no_further_wait() -> None:
