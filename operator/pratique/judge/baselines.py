@@ -36,6 +36,8 @@ class Baseline:
     """Over the same minutes: one sample a look of the release."""
     numbers: tuple[float | None, ...] = ()
     """Its own looks' values, for tests on ranks."""
+    unfit: str = ""
+    """Why it cannot serve, where that was known beforehand."""
 
 
 @dataclass(frozen=True)
@@ -78,6 +80,8 @@ def choose(
 
 def pooled(objective: PlannedObjective, baseline: Baseline) -> Baseline | str:
     """With the value of its looks together, where it has looks; or why there is none."""
+    if baseline.unfit:
+        return baseline.unfit
     if not baseline.looks:
         return baseline
     answered = sum(not isinstance(x, Missing) for x in baseline.looks)

@@ -11,14 +11,16 @@ from __future__ import annotations
 import math
 import statistics
 from collections.abc import Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 
+from ..resources.base import format_duration
 from ..resources.policy import AnalysisTerms, BaselineChoice
 from ..resources.release import BaselineObjective, PlannedBaseline, Spread
 from .noticing import Known
 from .policies import Policy
 
 POD_SUFFIX = "-[a-z0-9]+"
+MINUTE = timedelta(minutes=1)
 
 
 def find_baselines(
@@ -66,8 +68,16 @@ def _choose(
     known: Sequence[Known],
     now: datetime,
 ) -> PlannedBaseline | None:
-    if choice.max_age is not None:
-        good = [k for k in good if now - k.noticed_at <= choice.max_age]
+    if choice.max_age is not None and good:
+        young = [k for k in good if now - k.noticed_at <= choice.max_age]
+        if not young:
+            age = format_duration(timedelta(minutes=(now - good[0].noticed_at) // MINUTE))
+            return PlannedBaseline(
+                source=choice.source,
+                release=good[0].name,
+                unfit=f"{good[0].name} is {age} old, more than {format_duration(choice.max_age)}",
+            )
+        good = young
     before = known[-1] if known else None
     match choice.source:
         case "LastPromotable" if good:

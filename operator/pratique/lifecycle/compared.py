@@ -57,6 +57,11 @@ class Compared:
         return found
 
 
+def unfit(planned: PlannedBaseline) -> Baseline:
+    """A baseline that cannot serve, for the sentence that says why."""
+    return Baseline(planned.source, planned.release, math.nan, unfit=planned.unfit or "")
+
+
 def is_compared(objective: PlannedObjective) -> bool:
     """Whether a baseline decides anything for it."""
     bounds = (*objective.pass_, *objective.warn)
@@ -77,7 +82,9 @@ def baselines(s: Situation, found: Looking, rates: Mapping[str, float] | None = 
         for planned in s.spec.plan.baselines:
             if planned.anchor:
                 continue
-            if planned.source in SAME_MINUTES:
+            if planned.unfit:
+                mine.append(unfit(planned))
+            elif planned.source in SAME_MINUTES:
                 if is_compared(objective) and objective.provider is not None:
                     mine.append(Baseline(planned.source, planned.release, float("nan")))
             elif planned.source == "BeforeRollout":

@@ -12,6 +12,7 @@ from ..judge.samples import Missing, Sample
 from ..judge.statistics.laws import Noise
 from ..judge.verdicts import Scoring
 from ..lifecycle import grid, records
+from ..lifecycle.compared import unfit
 from ..lifecycle.planning import indicator_hash
 from ..resources.base import format_duration
 from ..resources.indicator import ServiceLevelIndicatorSpec
@@ -201,6 +202,8 @@ def _track(
         value = _value(objective, baseline)
         if baseline.anchor:
             anchor = value
+        elif baseline.unfit:
+            baselines.append(unfit(baseline))
         elif baseline.source == "BeforeRollout":
             baselines += [b for n, b in recorded.before.items() if n == objective.name]
         elif beside := recorded.beside.get(objective.name, {}).get(baseline.source):

@@ -229,6 +229,11 @@ class FixedValue(Model):
     a test on counts then asks whether the release stays within it."""
 
 
+_MAX_AGE = (
+    "maxAge belongs to LastPromotable and LastReleases: the others are of now, or have no age"
+)
+
+
 class BaselineChoice(Model):
     """One place where a baseline may be found."""
 
@@ -249,6 +254,7 @@ class BaselineChoice(Model):
             "!has(self.aggregate) || self.source == 'LastReleases'",
             "aggregate belongs to LastReleases",
         ),
+        cel("!has(self.maxAge) || self.source in ['LastPromotable', 'LastReleases']", _MAX_AGE),
     )
 
     source: BaselineSource
@@ -271,7 +277,8 @@ class BaselineChoice(Model):
     ) = None
     """Fixed: the values."""
     max_age: PositiveDuration | None = None
-    """Older than this it is passed over for the next in the list."""
+    """LastPromotable, LastReleases: older than this it is passed over for the next in the list, which the
+    sentence says."""
 
     @model_validator(mode="after")
     def _belongs(self) -> Self:
@@ -290,6 +297,8 @@ class BaselineChoice(Model):
             raise ValueError("values belong to Fixed: say each objective's value")
         if self.aggregate and self.source != "LastReleases":
             raise ValueError("aggregate belongs to LastReleases")
+        if self.max_age and self.source not in ("LastPromotable", "LastReleases"):
+            raise ValueError(_MAX_AGE)
         return self
 
 

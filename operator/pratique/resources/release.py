@@ -112,6 +112,8 @@ class PlannedBaseline(Model):
     """BeforeRollout: the begin of the time to measure."""
     to: Time | None = None
     """BeforeRollout: its end, the moment when this release was noticed."""
+    unfit: Annotated[str, StringConstraints(max_length=512)] | None = None
+    """Why it cannot serve, so that the next in order does: older than maxAge."""
 
 
 class BaselineObjective(Model):

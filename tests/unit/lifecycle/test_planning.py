@@ -373,6 +373,9 @@ def test_several_releases_together_and_how_old_they_may_be() -> None:
     def one(**choice: Any) -> Any:
         of = policy([FAST], analysis={"baseline": {"order": [choice]}})
         found = find_baselines(of, history, now=at(0))
+        if found and found[0].unfit:
+            assert not found[0].values
+            return found[0].unfit
         return (found[0].release, found[0].values[0].value) if found else None
 
     several = {"source": "LastReleases", "count": 3}
@@ -380,7 +383,8 @@ def test_several_releases_together_and_how_old_they_may_be() -> None:
     assert one(**several, aggregate="Max") == ("cart-2 to cart-4 (max of 3)", 0.3)
     assert one(**several, aggregate="P90") == ("cart-2 to cart-4 (p90 of 3)", pytest.approx(0.28))
     assert one(**several, maxAge="5h30m") == ("cart-4 (median of 1)", 0.3)
-    assert one(source="LastPromotable", maxAge="1h") is None
+    too_old = "cart-4 is 5h old, more than 1h"
+    assert one(source="LastPromotable", maxAge="1h") == one(**several, maxAge="1h") == too_old
     fixed = {"source": "Fixed", "values": [{"objective": "fast", "value": 0.25}]}
     assert one(**fixed) == ("the policy", 0.25)
 

@@ -195,6 +195,27 @@ def test_while_it_rolls_out_it_may_fail_beside_the_old_pods() -> None:
     assert made.status.rollout.completed_at is None
 
 
+def test_a_baseline_that_is_too_old_is_passed_over_and_the_sentence_says_so() -> None:
+    old = {
+        "source": "LastPromotable",
+        "release": "cart-1",
+        "unfit": "cart-1 is 2d old, more than 1d",
+    }
+    next_ = {**last(0.01, 5000), "release": "cart-0"}
+    both = {**TESTED, "pass": [{"value": {"lte": 0.05}, "change": {"lte": "10%"}}]}
+    made = play(of(both, baselines=[old, next_]), traffic(1000, 0.01))
+    assert ended(made.status)[0] == "Promotable"
+    assert made.status.judgement is not None
+    [result] = made.status.judgement.results
+    assert result.baseline is not None
+    assert result.baseline.release == "cart-0"
+    assert "cart-1 is 2d old, more than 1d" in result.message
+    alone = play(of(both, baselines=[old]), traffic(1000, 0.01))
+    assert alone.status.judgement is not None
+    said = alone.status.judgement.results[0].message
+    assert "its change was not judged, as cart-1 is 2d old, more than 1d" in said
+
+
 def test_ten_times_nine_percent_drifts_too_far() -> None:
     anchor = {**last(0.004, 500_000), "anchor": True, "release": "cart-0"}
     spec = of(COMPARED, baselines=[last(0.01, 5000), anchor], drift=50)
