@@ -513,13 +513,29 @@ def unresolved(bed: Testbed, ns: str) -> list[Document]:
             "spec": objective,
         }
     )
-    return [stalled, verdict(bed, ns, "web-1")]
+    release = verdict(bed, ns, "web-1")
+    lost = {"objectives": ["lost"]}
+    bed.apply(policy(ns, "web", [{"ref": "nowhere"}], errorBudgetPolicy=lost))
+    edited = wait(bed, "relpol", ns, "web", lambda p: bool(condition(p, "Stalled")))
+    bed.apply(policy(ns, "web", [{"ref": "nowhere"}], errorBudgetPolicy={}))
+    wait(bed, "relpol", ns, "web", lambda p: not condition(p, "Stalled"))
+    return [stalled, release, edited]
+
+
+def test_an_edited_policy_that_cannot_be_applied_says_so_before_the_next_release(
+    played: Played,
+) -> None:
+    _, _, edited = played(unresolved)
+    assert condition(edited, "Ready")["status"] != "True"
+    message = condition(edited, "Stalled")["message"]
+    assert message.startswith("spec.errorBudgetPolicy.objectives[0]: ")
+    assert "'lost'" in message
 
 
 def test_a_missing_reference_stalls_with_the_field_and_goes_on_once_it_is_there(
     played: Played,
 ) -> None:
-    stalled, release = played(unresolved)
+    stalled, release, _ = played(unresolved)
     message = condition(stalled, "Stalled")["message"]
     assert "spec.objectives[0].ref" in message
     assert "'nowhere'" in message

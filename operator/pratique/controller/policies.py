@@ -6,6 +6,7 @@ from datetime import UTC, datetime
 
 from ..cluster.client import Cluster
 from ..cluster.errors import Gone
+from ..lifecycle.planning import trouble
 from ..lifecycle.summary import Judged, summarize
 from ..resources import conditions
 from ..telemetry.metrics import Metrics
@@ -52,7 +53,8 @@ class PolicyWriter:
             before,
             judged,
             shadowed=shadowed,
-            problem=self._reconciler.problems.get((namespace, name)),
+            problem=self._reconciler.problems.get((namespace, name))
+            or trouble(policy, self._store.library, [j.workload.name for j in judged]),
             now=datetime.now(UTC).replace(microsecond=0),
         )
         if status != before:

@@ -358,13 +358,15 @@ class Store:
         }
 
     def _waiting(self, namespace: str) -> set[Key]:
-        """Whatever may refer to something in that namespace: workloads by their policy, analyses."""
-        return self._analyses_in(namespace) | {
-            w.key
-            for p in self.policies.values()
-            if namespace in (p.namespace, self.library_namespace)
-            for w in self.speaks_of(p)
-        }
+        """Whatever may refer to something in that namespace: policies, their workloads, analyses."""
+        near = [
+            p for p in self.policies.values() if namespace in (p.namespace, self.library_namespace)
+        ]
+        return (
+            self._analyses_in(namespace)
+            | {w.key for p in near for w in self.speaks_of(p)}
+            | {(p.namespace, "ReleasePolicy", p.name) for p in near}
+        )
 
 
 def _newer(

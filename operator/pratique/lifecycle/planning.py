@@ -6,7 +6,7 @@ From then on only the plan is read, so an edited policy concerns the next releas
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Generic, TypeVar
@@ -150,6 +150,17 @@ def resolve(
             "objectives or shorter queries",
         )
     return plan
+
+
+def trouble(policy: Policy, library: Library, workloads: Iterable[str]) -> str | None:
+    """What will keep the next release of these workloads from beginning, told before there is one."""
+    try:
+        resolve(policy, library, progress_deadline=None)
+        for workload in workloads:
+            _check_another(policy, workload)
+    except Unresolved as problem:
+        return None if problem.waiting else str(problem)
+    return None
 
 
 def _slim(baseline: PlannedBaseline, objectives: Sequence[PlannedObjective]) -> PlannedBaseline:

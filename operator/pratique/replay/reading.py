@@ -52,7 +52,7 @@ def case(document: object, name: str, index: int) -> Case:
     given = document.get("name")
     title = f" ({given[:60]})" if isinstance(given, str) else ""
     try:
-        return Case.model_validate(document)
+        return Case.model_validate({"name": f"case {index}", **document})
     except ValidationError as error:
         raise BadInput(f"{name}: case {index}{title}: {told(error)}") from None
     except RecursionError:

@@ -14,7 +14,7 @@ from functools import lru_cache
 from hypothesis import event, given, settings
 from hypothesis import strategies as st
 
-from pratique.judge.objectives import Evidence, judge_objective
+from pratique.judge.objectives import Baseline, Evidence, Terms, judge_objective
 from pratique.judge.samples import Counts, Missing, Sample, Value
 from pratique.judge.verdicts import Scoring, conclude
 from pratique.resources.policy import ScoreThresholds
@@ -39,9 +39,25 @@ PLANS: tuple[PlannedObjective, ...] = tuple(
                 objective("bad", [{"value": {"lte": LIMIT}}], evidence="Conclusive"),
                 {"dry_run": True},
             ),
+            (objective("bad", [{"change": {"lte": "10%"}}], evidence="Conclusive"), {}),
+            (
+                objective(
+                    "bad",
+                    [{"value": {"lte": 0.9}, "change": {"delta": {"lte": 0.01}}}],
+                    evidence="Conclusive",
+                ),
+                {"key": True},
+            ),
         ]
     )
 )
+BEFORE = 0.05
+BASELINES = tuple(
+    Baseline("LastPromotable", "checkout-1", value, samples)
+    for value, samples in ((BEFORE, 4000), (BEFORE, 4000), (math.nan, 4000), (BEFORE, 3))
+)
+NEEDED = Terms(no_baseline="Inconclusive")
+"""A change beside a value is judged too, or the objective is not."""
 GAPS = tuple(
     Missing(reason, "drawn")
     for reason in ("NoData", "ProviderError", "NotANumber", "StaleSeries", "QueryRejected")
@@ -56,6 +72,7 @@ class Life:
     looks: tuple[Sample, ...]
     planned: int
     final: bool
+    baseline: Baseline | None = None
 
 
 def drawn(chance: random.Random) -> list[Life]:
@@ -66,7 +83,13 @@ def drawn(chance: random.Random) -> list[Life]:
     plans = chance.sample(PLANS, chance.randint(1, 4))
     health = chance.choice((0.0, 0.002, 0.02, 0.05, 0.2))
     return [
-        Life(plan, tuple(_look(chance, plan, health) for _ in range(came)), planned, final)
+        Life(
+            plan,
+            tuple(_look(chance, plan, health) for _ in range(came)),
+            planned,
+            final,
+            chance.choice((None, *BASELINES)),
+        )
         for plan in plans
     ]
 
@@ -109,6 +132,11 @@ def passes_conclusively(life: Life) -> bool:
         return False
     counts = [x for x in good if isinstance(x, Counts)]
     seen, total = sum(x.part for x in counts), sum(x.total for x in counts)
+    if any(b.change for b in life.plan.pass_):
+        # What has twice the baseline's errors cannot have ruled them out.
+        before = life.baseline
+        usable = before is not None and (before.samples or 0) >= 20 and math.isfinite(before.value)
+        return total >= 20 and usable and seen < 2 * BEFORE * total
     return total >= 20 and _at_most(seen, total, 2 * LIMIT) <= BETA * (1 + 1e-6)
 
 
@@ -125,6 +153,8 @@ def judged(lives: list[Life], scoring: Scoring) -> tuple[str, str]:
                 query=None,
                 final=life.final,
             ),
+            [] if life.baseline is None else [life.baseline],
+            NEEDED,
         )
         for life in lives
     ]

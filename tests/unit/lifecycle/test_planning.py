@@ -14,6 +14,7 @@ from pratique.lifecycle.planning import (
     Unresolved,
     indicator_hash,
     resolve,
+    trouble,
 )
 from pratique.lifecycle.policies import Policy
 from pratique.resources.indicator import ServiceLevelIndicatorSpec
@@ -139,6 +140,20 @@ def test_a_workload_that_a_selector_chose_is_no_baseline_of_its_own() -> None:
         resolve(of, library(), progress_deadline=600, workload="stable")
     assert caught.value.field == "spec.analysis.baseline.order[1].name"
     assert resolve(of, library(), progress_deadline=600, workload="cart")
+
+
+def test_what_will_keep_the_next_release_is_told_before_there_is_one() -> None:
+    order = {"baseline": {"order": [{"source": "Workload", "name": "stable"}]}}
+    of = policy([ERRORS], analysis=order, selector={"matchLabels": {"app": "shop"}})
+    assert trouble(of, library(), ["cart"]) is None
+    itself = trouble(of, library(), ["cart", "stable"])
+    assert itself is not None
+    assert itself.startswith("spec.analysis.baseline.order[0].name: stable would be compared")
+    gone = trouble(policy([{"ref": "gone"}]), library(), [])
+    assert gone is not None
+    assert gone.startswith("spec.objectives[0].ref: there is no ServiceLevelObjective 'gone'")
+    unprobed = library(provider(probed=False))
+    assert trouble(policy([ERRORS]), unprobed, ["cart"]) is None, "only a question of moments"
 
 
 @pytest.mark.parametrize(

@@ -57,6 +57,12 @@ def test_every_form_of_input_comes_to_the_same(tmp_path: Path) -> None:
     assert [c["name"] for c in json.loads(output)] == ["good", "bad"]
 
 
+def test_cases_without_a_name_are_told_apart() -> None:
+    text = "\n".join(json.dumps({k: v for k, v in GOOD.items() if k != "name"}) for _ in range(2))
+    found = json.loads(judge("-f", "-", "-o", "json", text=text).stdout)
+    assert [one["name"] for one in found] == ["case 1", "case 2"]
+
+
 def test_every_form_of_output_holds_the_judgement() -> None:
     text = json.dumps([GOOD, BAD])
     whole = json.loads(judge("-f", "-", "-o", "json", text=text).stdout)
