@@ -260,7 +260,7 @@ class Conclusive:
         if reason == "Ambiguous":
             return (
                 f"with {seen} neither is harm shown, which {_events(found.cut)} would, nor are {harm} "
-                f"{self.baseline_name if baseline else 'the bound'} ruled out"
+                f"{self.baseline_name if baseline else 'the bound'} ruled out; {_share(terms, found)}"
             )
         return ""
 
@@ -275,7 +275,7 @@ class Conclusive:
             text += (
                 f"; {_times(math.ceil(found.visible * 10) / 10)} is the least that would have shown"
             )
-        return text
+        return f"{text}; {_share(terms, found)}"
 
 
 def tallies(
@@ -366,6 +366,12 @@ def _events(count: int | None) -> str:
 
 def _percent(share: float) -> str:
     return f"{share * 100:.3g} %"
+
+
+def _share(terms: Terms, found: Examined) -> str:
+    """Between what the rate of harmful events lies, as sure as the test is."""
+    low, high = interval(found.events, found.requests, terms.alpha)
+    return f"harmful events are between {_percent(low)} and {_percent(high)} of all"
 
 
 def _surely(share: float) -> str:

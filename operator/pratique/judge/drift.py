@@ -8,6 +8,7 @@ Not here: which old release is the anchor (lifecycle/), and the words.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Literal
@@ -44,7 +45,7 @@ def drift_of(
     compared = next((b.change for b in objective.pass_ if b.change is not None), None)
     if allowed is None or compared is None or measured.interval is None:
         return None
-    if anchor is None or anchor.value != anchor.value:
+    if anchor is None or not math.isfinite(anchor.value):
         return Drift("Unanchored")
     floor = compared.floor
     if falls(compared):

@@ -108,7 +108,10 @@ def course(case: Case) -> Course:
                     replace(b, looks=_filled(b.looks, looks, none)) if b.looks else b
                     for b in baselines
                 ),
-                None if anchor is None else anchor.build(),
+                # Measured long ago, whatever the case says.
+                None
+                if anchor is None
+                else anchor.model_copy(update={"same_minutes": False}).build(),
             )
         )
     planned = max(case.planned or 0, looks)

@@ -115,9 +115,9 @@ def cases(draw: st.DrawFn) -> dict[str, Any]:
             "failAfter": st.integers(1, 4), "interval": st.sampled_from(["1ms", "1m", "99999d"]),
             "score": st.sampled_from([{"pass": "75%"}, {"pass": "90%", "warn": "10%"}]),
             "onWarning": st.just("NotPromotable"), "mode": st.sampled_from(["Warn", "DryRun"]),
-            "onNoBaseline": st.just("Inconclusive"), "drift": percent,
+            "onNoBaseline": st.just("Inconclusive"), "drift": st.sampled_from(["0%", "20%", "150%", "-5%"]),
             "maxTrafficRatio": st.floats(1.001, 1e6),
-            "anchor": st.just({names[0]: {"value": 0.01}}),
+            "anchor": st.one_of(st.just({"value": 0.01}), baseline).map(lambda b: {names[0]: b}),
         })),
     }  # fmt: skip
 
