@@ -1,9 +1,10 @@
 """What KWOK does to nodes and pods: its own stages for the usual, ours for failures on demand.
 
 A pod's annotation ``testbed.pratique.sh/fail`` chooses a failure: ``ImagePullBackOff``,
-``CreateContainerConfigError``, ``CrashLoopBackOff``, ``OOMKilled``, ``NeverReady``. Put on a
-Deployment's template it concerns each new pod; put on a living pod by ``kubectl annotate`` it
-concerns that pod from then on. Taken away, the pod becomes ready.
+``CreateContainerConfigError``, ``CrashLoopBackOff``, ``OOMLoop``, ``OOMKilled`` (once), ``NeverReady``
+(an Event tells of its probe), ``NeverReadyQuietly``. Put on a Deployment's template it concerns each
+new pod; put on a living pod by ``kubectl annotate`` it concerns that pod from then on. Taken away, the
+pod becomes ready.
 """
 
 from __future__ import annotations
@@ -26,7 +27,14 @@ _STOCK = (
     "pod/fast/pod-delete.yaml",
 )
 # Pods with these never become ready by KWOK's own stage. (OOMKilled strikes a ready pod.)
-_NEVER_READY = ["ImagePullBackOff", "CreateContainerConfigError", "CrashLoopBackOff", "NeverReady"]
+_NEVER_READY = [
+    "ImagePullBackOff",
+    "CreateContainerConfigError",
+    "CrashLoopBackOff",
+    "OOMLoop",
+    "NeverReady",
+    "NeverReadyQuietly",
+]
 
 
 def write(path: Path) -> Path:

@@ -347,12 +347,19 @@ WATCHED_BY_KOPF = [
     ("watch", "deployments.apps"),
     *(("watch", f"{kind_of(model).plural}.pratique.sh") for model in WATCHED),
 ]
-KEPT = [("create", "releaserecords.pratique.sh")]
+KEPT = [
+    ("create", "releaserecords.pratique.sh"),
+    ("watch", "events.events.k8s.io"),
+    ("list", "configmaps"),
+    ("get", "nodes"),
+]
 REFUSED = [
     ("list", "secrets"),
     ("get", "secrets"),
     ("get", "configmaps"),
+    ("watch", "configmaps"),
     ("list", "nodes"),
+    ("watch", "networkpolicies.networking.k8s.io"),
     ("patch", "deployments.apps"),
     ("update", "deployments.apps"),
     ("delete", "deployments.apps"),

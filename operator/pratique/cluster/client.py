@@ -86,6 +86,31 @@ class Cluster:
                 # The items of a LIST do not say their kind.
                 yield {"apiVersion": info.api_version, "kind": info.kind, **item}
 
+    async def get_metadata(self, plural: str, namespace: str | None, name: str) -> Body | None:
+        """The object's metadata alone, or None where there is none."""
+        try:
+            with told(f"reading the metadata of {plural} {namespace or ''}/{name}"):
+                return await self._connection.metadata(
+                    "get", kinds.AROUND[plural], namespace=namespace, name=name
+                )
+        except Gone:
+            return None
+
+    async def list_metadata(self, plural: str, namespace: str) -> AsyncIterator[Body]:
+        """The metadata alone of every object of the kind, page by page."""
+        params: dict[str, Any] = {"limit": PAGE}
+        while True:
+            with told(f"listing the metadata of {plural} in {namespace}"):
+                page = await self._connection.metadata(
+                    "list", kinds.AROUND[plural], namespace=namespace, params=params
+                )
+            for item in page.get("items") or ():
+                yield item
+            go_on = page["metadata"].get("continue")
+            if not go_on:
+                return
+            params = {"limit": PAGE, "continue": go_on}
+
     async def create_release(
         self, namespace: str, name: str, spec: ReleaseSpec, labels: Mapping[str, str]
     ) -> Body | None:

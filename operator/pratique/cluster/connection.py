@@ -17,6 +17,7 @@ from lightkube import AsyncClient, KubeConfig
 from lightkube.config.client_adapter import verify_cluster
 from lightkube.config.kubeconfig import SingleConfig
 from lightkube.core.exceptions import ApiError
+from lightkube.generic_resource import GenericGlobalResource
 from lightkube.models.meta_v1 import Status
 
 from .kinds import Kind
@@ -26,6 +27,13 @@ TIMEOUT = 10.0
 """Seconds for a connection or an answer."""
 SILENCE = 150.0
 """Seconds without a byte after which a watch is taken for dead; bookmarks come each minute."""
+
+
+METADATA = {
+    "get": "application/json;as=PartialObjectMetadata;g=meta.k8s.io;v=v1",
+    "list": "application/json;as=PartialObjectMetadataList;g=meta.k8s.io;v=v1",
+}
+"""What asks for metadata alone; an API server that cannot answers 406, and never with more."""
 
 
 class Connection(AsyncClient):
@@ -72,6 +80,29 @@ class Connection(AsyncClient):
                 yield event["type"], event["object"]
         finally:
             await response.aclose()
+
+    async def metadata(
+        self,
+        method: str,
+        kind: Kind | type[GenericGlobalResource],
+        *,
+        namespace: str | None,
+        name: str | None = None,
+        params: dict[str, Any] | None = None,
+    ) -> dict[str, Any]:
+        """``list`` or ``get``, of which the API server sends the metadata only."""
+        core: Any = self._client
+        asked = core.prepare_request(
+            method,
+            res=kind,
+            namespace=namespace,
+            name=name,
+            params=params,
+            headers={"Accept": METADATA[method]},
+        )
+        response = await core.send(core.build_adapter_request(asked))
+        core.raise_for_status(response)
+        return dict(response.json())
 
     async def remove(self, kind: Kind, name: str, *, namespace: str, uid: str) -> None:
         """Delete the object if it is still that one: the library's own ``delete`` knows no preconditions."""

@@ -9,7 +9,11 @@ from __future__ import annotations
 from typing import Any
 
 from lightkube.core.resource import ApiInfo, ResourceDef
-from lightkube.generic_resource import GenericNamespacedResource, create_namespaced_resource
+from lightkube.generic_resource import (
+    GenericGlobalResource,
+    GenericNamespacedResource,
+    create_namespaced_resource,
+)
 
 from ..resources.base import GROUP, VERSION
 
@@ -23,12 +27,19 @@ def _ours(kind: str, plural: str, *more: str) -> Kind:
     return create_namespaced_resource(GROUP, VERSION, kind, plural, verbs=[*_READ, *more])
 
 
-def _theirs(group: str, kind: str, plural: str, verbs: list[str]) -> Kind:
+def _theirs(group: str, kind: str, plural: str, verbs: list[str], version: str = "v1") -> Kind:
     # Not registered with the library: its own classes of these kinds decode far more than is read.
+    made: dict[str, Any] = {
+        "_api_info": ApiInfo(ResourceDef(group, version, kind), plural=plural, verbs=verbs)
+    }
+    return type(kind, (GenericNamespacedResource,), made)
+
+
+def _wide(group: str, kind: str, plural: str, verbs: list[str]) -> type[GenericGlobalResource]:
     made: dict[str, Any] = {
         "_api_info": ApiInfo(ResourceDef(group, "v1", kind), plural=plural, verbs=verbs)
     }
-    return type(kind, (GenericNamespacedResource,), made)
+    return type(kind, (GenericGlobalResource,), made)
 
 
 OURS: dict[str, Kind] = {
@@ -46,8 +57,23 @@ OURS: dict[str, Kind] = {
 READ: dict[str, Kind] = {
     **OURS,
     "deployments": _theirs("apps", "Deployment", "deployments", _READ),
+    "networkpolicies": _theirs("networking.k8s.io", "NetworkPolicy", "networkpolicies", ["list"]),
+    "services": _theirs("", "Service", "services", ["list"]),
+    "poddisruptionbudgets": _theirs(
+        "policy", "PodDisruptionBudget", "poddisruptionbudgets", ["list"]
+    ),
+    "horizontalpodautoscalers": _theirs(
+        "autoscaling", "HorizontalPodAutoscaler", "horizontalpodautoscalers", ["list"], "v2"
+    ),
 }
 """What can be read one by one and listed, by plural."""
+
+AROUND: dict[str, type[GenericNamespacedResource] | type[GenericGlobalResource]] = {
+    "configmaps": _theirs("", "ConfigMap", "configmaps", ["list"]),
+    "secrets": _theirs("", "Secret", "secrets", ["get"]),
+    "nodes": _wide("", "Node", "nodes", ["get"]),
+}
+"""Of what only the metadata is read, by plural."""
 
 FOLLOWED: dict[str, Kind] = {
     "pods": _theirs("", "Pod", "pods", _FOLLOW),

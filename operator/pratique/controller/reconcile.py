@@ -16,14 +16,16 @@ from datetime import UTC, datetime, timedelta
 
 from ..cluster.client import Cluster
 from ..cluster.errors import Conflict, Gone, Refused, Rejected
+from ..cluster.surroundings import look_around
 from ..cluster.watching import Watches
-from ..lifecycle import records
+from ..lifecycle import records, suspects
 from ..lifecycle.advance import advance
 from ..lifecycle.announcements import announcements, differs
 from ..lifecycle.baselines import find_baselines, pods_of
 from ..lifecycle.noticing import Begin, Rebase, notice, release_name
 from ..lifecycle.planning import Unresolved, resolve
 from ..lifecycle.policies import Policy
+from ..lifecycle.rollout import own_pods
 from ..lifecycle.situation import Answer, Situation, Step
 from ..lifecycle.view import View
 from ..queries.questions import Question
@@ -284,12 +286,33 @@ class Reconciler:
             )
             step = advance(situation, status)
             if not step.ask:
-                return step
+                written = record.release.status or ReleaseStatus()
+                if view is None or not suspects.wanted(written, step.status):
+                    return step
+                around = await self._look_around(record, view)
+                return advance(replace(situation, around=around), status) if around else step
             samples = await self._asker.ask(step.ask)
             at = self._now()
             working.answers.update({q: Answer(s, at) for q, s in samples.items()})
             status = step.status
         return Step(step.status, due=self._now() + SOON)
+
+    async def _look_around(self, record: Record, view: View) -> suspects.Surroundings | None:
+        """What changed around a release that fails."""
+        workload, latched = view.workload, record.status.rollout.revision_object
+        revision = next((r for r in view.revisions if r.name == latched), view.current)
+        earlier = [
+            r.known.rolled_out_at
+            for r in self._store.history(workload.key)
+            if r.known.number < record.known.number and r.known.rolled_out_at is not None
+        ]
+        return await look_around(
+            self._cluster,
+            workload.namespace,
+            (workload.kind, workload.name),
+            nodes={p.node for p in own_pods(view, revision) if p.node},
+            rolled_out_at=max(earlier, default=None),
+        )
 
     async def _write(self, record: Record, status: ReleaseStatus) -> Record | None:
         """Write the status; None where the Release changed meanwhile and must be looked at again."""

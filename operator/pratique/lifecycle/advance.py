@@ -5,7 +5,7 @@ from __future__ import annotations
 from ..judge.fit import fit, size
 from ..resources.judgement import Judgement
 from ..resources.release import ReleaseStatus
-from . import looks, measuring, pods, rollout, signals
+from . import looks, measuring, pods, rollout, signals, suspects
 from .afterwards import afterwards
 from .budgets import gate
 from .phase import derive
@@ -31,7 +31,7 @@ def advance(s: Situation, status: ReleaseStatus) -> Step:
     if s.spec.purpose == "Measure":
         status = rollout.follow(s, status)
         return _step(s, measuring.measure_adopted(s, status))
-    status = rollout.follow(s, status)
+    status = suspects.keep(s.spec, s.around, rollout.follow(s, status))
     status = pods.count(s, status)
     status = pods.latch_window(s, status)
     status = signals.accumulate(s, status)
@@ -57,7 +57,7 @@ def _step(s: Situation, found: looks.Looking) -> Step:
 
 def _conclude(s: Situation, status: ReleaseStatus, judgement: Judgement) -> Step:
     """Verdict, completion and conditions in one."""
-    judgement = gate(judgement, s.spec, s.gating, s.now)
+    judgement = suspects.named(gate(judgement, s.spec, s.gating, s.now), s.spec, s.around)
     # The message stands twice: in the condition too. The rest of the allowance is for new fields.
     twice = len(judgement.message.encode()) + 512
     wanted = min(size(judgement) + twice, JUDGEMENT_BYTES)
@@ -78,6 +78,8 @@ def _fitted(s: Situation, status: ReleaseStatus, limit: int) -> ReleaseStatus:
         # Their letters decide; the values are in the record.
         bare = [look.model_copy(update={"values": []}) for look in fitted.looks]
         fitted = fitted.model_copy(update={"looks": bare})
+    while _bytes(fitted) > limit and fitted.suspects:
+        fitted = fitted.model_copy(update={"suspects": fitted.suspects[:-1]})
     return fitted
 
 

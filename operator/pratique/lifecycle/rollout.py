@@ -4,11 +4,15 @@ from __future__ import annotations
 
 from datetime import datetime, timedelta
 
+from ..judge.numbers import clip
 from ..resources.release import Diagnosis, ReleaseStatus, RolloutStatus
 from .causes import BY_NAME
 from .diagnosis import Finding, diagnose, look_again
 from .situation import Situation
 from .view import Pod, Revision, View
+
+TOLD = 1000
+"""Characters of a diagnosis as told: where room is short, messages beyond 1,024 are cut at their end."""
 
 
 def current(s: Situation, status: ReleaseStatus) -> Revision | None:
@@ -133,10 +137,12 @@ def told(s: Situation, status: ReleaseStatus) -> str:
     text = f"{diagnosis.cause}: {diagnosis.message}"
     if diagnosis.pod:
         text += f" (pod {diagnosis.pod})"
-    gave_up = given_up(s, status)
+    gave_up, more = given_up(s, status), ""
     if gave_up and diagnosis.cause != "ProgressDeadlineExceeded":
-        text += f"; ProgressDeadlineExceeded: {gave_up}"
-    return f"{text}; look at: {diagnosis.next}" if diagnosis.next else text
+        more += f"; ProgressDeadlineExceeded: {gave_up[:200]}"
+    if diagnosis.next:
+        more += f"; look at: {diagnosis.next}"
+    return clip(text, TOLD - len(more)) + more
 
 
 def deadline(s: Situation) -> datetime:

@@ -12,6 +12,7 @@ from ..resources.judgement import Judgement
 from ..resources.release import PlannedObjective, ReleaseSpec, ReleaseStatus
 from .actions import Action, Outcome
 from .budgets import Gating
+from .suspects import Surroundings
 from .view import View
 
 RETRY_AFTER = timedelta(seconds=5)
@@ -51,6 +52,8 @@ class Situation:
     superseded_by: str | None = None
     gating: Gating = field(default_factory=Gating)
     """What may hold a release back that met its objectives."""
+    around: Surroundings | None = None
+    """What stands around the workload, where it was looked at: when the release fails."""
     annotations: Mapping[str, str] = field(default_factory=dict)
     """The Release's own: what people say of it."""
     outcomes: Mapping[str, Outcome] = field(default_factory=dict)

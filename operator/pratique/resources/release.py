@@ -324,6 +324,21 @@ class Diagnosis(Model):
     """Since when it stands."""
 
 
+class Suspect(Model):
+    """An object near the workload that changed around the release: perhaps to blame, perhaps not."""
+
+    kind: Annotated[str, StringConstraints(max_length=63)]
+    """Its kind."""
+    name: Annotated[str, StringConstraints(max_length=253)]
+    """Its name."""
+    manager: Annotated[str, StringConstraints(max_length=128)] | None = None
+    """Who changed it last, by its managedFields."""
+    at: Time | None = None
+    """When; none where it is not there."""
+    why: Annotated[str, StringConstraints(max_length=128)]
+    """What it has to do with the workload."""
+
+
 class RolloutStatus(Model):
     """The rollout as last seen."""
 
@@ -386,6 +401,22 @@ class ReleaseStatus(Model):
         list[ObjectiveResult], Field(max_length=64, json_schema_extra=keyed_list())
     ] = []
     """What a release that is only measured measured."""
+    suspects: Annotated[
+        list[Suspect],
+        Field(
+            max_length=8,
+            json_schema_extra={
+                "x-kubernetes-list-type": "map",
+                "x-kubernetes-list-map-keys": ["kind", "name"],
+            },
+        ),
+    ] = []
+    """What else changed around a release that fails, most telling first."""
+    unread: Annotated[
+        list[Annotated[str, StringConstraints(max_length=63)]],
+        Field(max_length=8, json_schema_extra={"x-kubernetes-list-type": "atomic"}),
+    ] = []
+    """Kinds that the operator may not look at for suspects."""
     conditions: Annotated[
         list[Condition], Field(max_length=8, json_schema_extra=keyed_list("type"))
     ] = []

@@ -70,7 +70,8 @@ class Script(httpx2.AsyncBaseTransport):
     @staticmethod
     def _what(request: httpx2.Request) -> str:
         parts = request.url.path.strip("/").split("/")
-        tail = parts[parts.index("v1alpha1" if "v1alpha1" in parts else "v1") + 1 :]
+        version = next(v for v in ("v1alpha1", "v2", "v1") if v in parts)
+        tail = parts[parts.index(version) + 1 :]
         if tail[0] == "namespaces" and len(tail) > 2:
             tail = tail[2:]
         method = request.method

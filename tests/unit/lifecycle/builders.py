@@ -13,6 +13,7 @@ from pratique.lifecycle.noticing import Fingerprint, Known, fingerprint
 from pratique.lifecycle.planning import Library, Named, Provider
 from pratique.lifecycle.policies import Policy
 from pratique.lifecycle.situation import Answer, Situation
+from pratique.lifecycle.suspects import Surroundings
 from pratique.lifecycle.view import Container, Pod, Revision, View, Workload
 from pratique.queries.questions import Question
 from pratique.resources.indicator import ServiceLevelIndicatorSpec
@@ -276,6 +277,7 @@ def situation(
     answers: Mapping[Question, Answer] | None = None,
     *,
     superseded_by: str | None = None,
+    around: Surroundings | None = None,
 ) -> Situation:
     return Situation(
         name=f"cart-{spec.number}",
@@ -286,6 +288,7 @@ def situation(
         now=at(now),
         answers=answers or {},
         superseded_by=superseded_by,
+        around=around,
     )
 
 

@@ -233,6 +233,19 @@ def test_what_kubernetes_gave_up_is_told_by_its_cause_at_once() -> None:
         assert words in promotable(ended)
 
 
+def test_however_much_is_said_it_fits_into_a_message() -> None:
+    long = "not found " * 500
+    pods = [pod("p" * 240, containers=waiting("ErrImagePull", long))]
+    given_up = view(rolling(progress_failed="timed out " * 300), pods)
+    ended = step(given_up, 10)
+    assert verdict(ended) == ("NotPromotable", "RolloutFailed")
+    for words in ("ProgressDeadlineExceeded: timed out", "look at: push it"):
+        assert words in promotable(ended)
+    slow = step(view(rolling(), pods), 10)
+    assert len(promotable(slow)) <= 2048
+    assert "unless it goes" in promotable(slow)
+
+
 def test_words_of_the_same_family_go_on_from_the_same_moment() -> None:
     status = step(view(rolling(), [NO_IMAGE]), 10).status
     denied = pod(containers=waiting("ErrImagePull", "401 Unauthorized"))
