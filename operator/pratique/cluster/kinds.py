@@ -48,6 +48,7 @@ OURS: dict[str, Kind] = {
     "servicelevelobjectives": _ours("ServiceLevelObjective", "servicelevelobjectives"),
     "servicelevelagreements": _ours("ServiceLevelAgreement", "servicelevelagreements"),
     "releasepolicies": _ours("ReleasePolicy", "releasepolicies"),
+    "releasegroups": _ours("ReleaseGroup", "releasegroups"),
     "releases": _ours("Release", "releases", "post", "patch"),
     "analyses": _ours("Analysis", "analyses", "delete"),
     "releaserecords": _ours("ReleaseRecord", "releaserecords", "post"),

@@ -24,6 +24,7 @@ from .analyses import Analyst
 from .asking import Asker, Sources
 from .budgets import BudgetKeeper
 from .clock import Clock, Key
+from .groups import GroupKeeper
 from .handlers import operator_settings, registry
 from .policies import PolicyWriter
 from .probing import Prober
@@ -74,6 +75,12 @@ class Operator:
             wake=self.clock.wake,
         )
         self._policies = PolicyWriter(
+            store=self.store,
+            cluster=self.cluster,
+            reconciler=self.reconciler,
+            metrics=self.metrics,
+        )
+        self._groups = GroupKeeper(
             store=self.store,
             cluster=self.cluster,
             reconciler=self.reconciler,
@@ -160,6 +167,8 @@ class Operator:
                 return await self._prober.step(key)
             case "ReleasePolicy":
                 return await self._policies.step(key)
+            case "ReleaseGroup":
+                return await self._groups.step(key)
             case "ServiceLevelObjective" | "ServiceLevelAgreement":
                 return await self._budgets.step(key)
             case "Analysis":

@@ -22,6 +22,7 @@ from ..lifecycle import records, suspects
 from ..lifecycle.advance import advance
 from ..lifecycle.announcements import announcements, differs
 from ..lifecycle.baselines import find_baselines, pods_of
+from ..lifecycle.groups import KIND as GROUP
 from ..lifecycle.noticing import Begin, Rebase, notice, release_name
 from ..lifecycle.planning import Unresolved, resolve
 from ..lifecycle.policies import Policy
@@ -37,6 +38,7 @@ from ..telemetry.tracing import spans
 from .acting import Actions, Actor
 from .asking import Asker
 from .clock import Key
+from .members import groups_of, joined
 from .store import Record, Seen, Store
 
 logger = logging.getLogger(__name__)
@@ -117,6 +119,8 @@ class Reconciler:
         self._count_active()
         if policy:
             self._wake((policy.namespace, "ReleasePolicy", policy.name))
+        for group in groups_of(self._store, key):
+            self._wake(group)
         return min((d for d in dues if d is not None), default=None)
 
     # Noticing
@@ -175,6 +179,11 @@ class Reconciler:
             plan=plan,
         )
         name = release_name(workload.kind, workload.name, decision.number)
+        await self._create(key, spec, name)
+
+    async def begin(self, key: Key, spec: ReleaseSpec) -> None:
+        """Create the Release that somebody else decided upon."""
+        name = release_name(spec.workload.kind, spec.workload.name, spec.number)
         await self._create(key, spec, name)
 
     async def _create(self, key: Key, spec: ReleaseSpec, name: str) -> None:
@@ -246,10 +255,8 @@ class Reconciler:
         self, key: Key, seen: Seen | None, record: Record, newer: str | None
     ) -> datetime | None:
         working = self._working.setdefault(record.metadata.uid, _Working())
-        async with asyncio.timeout(SYNC_TIMEOUT):
-            watch = await self._watches.acquire(key[0], key)
-        step = await self._ask_and_advance(watch.view(seen.workload) if seen else None,
-                                           record, working, newer)  # fmt: skip
+        view = None if key[1] == GROUP else await self._view(key, seen)
+        step = await self._ask_and_advance(view, record, working, newer)
         assert record.release is not None
         written = record.release.status or ReleaseStatus()
         record.status = step.status
@@ -273,6 +280,11 @@ class Reconciler:
             await self._close(record, working)
             return None
         return step.due or self._now() + timedelta(seconds=30)
+
+    async def _view(self, key: Key, seen: Seen | None) -> View | None:
+        async with asyncio.timeout(SYNC_TIMEOUT):
+            watch = await self._watches.acquire(key[0], key)
+        return watch.view(seen.workload) if seen else None
 
     async def _ask_and_advance(
         self, view: View | None, record: Record, working: _Working, newer: str | None
@@ -430,6 +442,7 @@ class Reconciler:
             now=self._now(),
             answers=working.answers,
             superseded_by=newer,
+            members=joined(self._store, record),
             annotations=record.metadata.annotations,
             outcomes=working.actions.outcomes,
             begun=frozenset(working.actions.begun),

@@ -13,6 +13,7 @@ from pydantic import ValidationError
 from ..cluster.workloads import ADAPTERS
 from ..lifecycle.analyses import expires
 from ..lifecycle.budgets import Agreement, Budget, Gating
+from ..lifecycle.groups import Group
 from ..lifecycle.history import remember
 from ..lifecycle.noticing import Fingerprint, Known, fingerprint
 from ..lifecycle.planning import Library, Named, Provider
@@ -27,6 +28,7 @@ from ..resources.analysis import Analysis
 from ..resources.base import ObjectMeta
 from ..resources.budget import ServiceLevelObjectiveStatus
 from ..resources.budget_policy import OVERRIDE_ANNOTATION
+from ..resources.group import ReleaseGroup, ReleaseGroupStatus
 from ..resources.indicator import ServiceLevelIndicator, ServiceLevelIndicatorSpec
 from ..resources.objective import ServiceLevelObjective, ServiceLevelObjectiveSpec
 from ..resources.policy import ReleasePolicy, ReleasePolicyStatus
@@ -45,6 +47,7 @@ _RECKONED = {
     "servicelevelobjectives": "ServiceLevelObjective",
     "servicelevelagreements": "ServiceLevelAgreement",
     "analyses": "Analysis",
+    "releasegroups": "ReleaseGroup",
 }
 
 
@@ -100,7 +103,9 @@ class Store:
     """Of objectives, as last read or written."""
     agreement_status: dict[Name, ServiceLevelAgreementStatus] = field(default_factory=dict)
     refused_accounts: dict[Key, str] = field(default_factory=dict)
-    """Objectives, agreements and analyses that the models do not take, and why."""
+    """Objectives, agreements, analyses and groups that the models do not take, and why."""
+    groups: dict[Name, Group] = field(default_factory=dict)
+    group_status: dict[Name, ReleaseGroupStatus | None] = field(default_factory=dict)
     analyses: dict[Name, AnalysisRecord] = field(default_factory=dict)
     releases: dict[Key, dict[str, Record]] = field(default_factory=dict)
     _owner: dict[Name, Key] = field(default_factory=dict)
@@ -164,6 +169,8 @@ class Store:
                     return self._put_release(meta, body)
                 case "releasepolicies":
                     return self._put_policy(meta, body)
+                case "releasegroups":
+                    return self._put_group(meta, body)
                 case "servicelevelobjectives":
                     objective = ServiceLevelObjective.model_validate(_ours(body))
                     if _newer(objective.status, self.budget_status.get(name)):
@@ -222,7 +229,8 @@ class Store:
             case "deployments":
                 key = (namespace, "Deployment", name)
                 gone = self.workloads.pop(key, None)
-                return {key} | (self._policies_of(gone.workload) if gone else set())
+                woken = self._policies_of(gone.workload) if gone else set()
+                return {key} | woken | self._groups_in(namespace)
             case "releases":
                 owner = self._owner.pop(at, None)
                 if owner:
@@ -235,6 +243,11 @@ class Store:
                 policy = self.policies.pop(at, None)
                 woken = {w.key for w in self.speaks_of(policy)} if policy else set()
                 return woken | self._analyses_in(namespace)
+            case "releasegroups":
+                self.groups.pop(at, None)
+                self.group_status.pop(at, None)
+                self.refused_accounts.pop((namespace, _RECKONED[plural], name), None)
+                return {(namespace, "ReleaseGroup", name)}
             case "analyses":
                 self.analyses.pop(at, None)
                 self.refused_accounts.pop((namespace, _RECKONED[plural], name), None)
@@ -261,6 +274,7 @@ class Store:
             "deployments": [(k[0], k[2]) for k in self.workloads],
             "releases": list(self._owner),
             "releasepolicies": list(self.policies),
+            "releasegroups": list(self.groups),
             "servicelevelobjectives": list(self.objectives),
             "servicelevelagreements": list(self.agreements),
             "analyses": list(self.analyses),
@@ -283,7 +297,7 @@ class Store:
         if old is None:
             woken |= self._analyses_in(workload.namespace)
         if old is None or old.workload.labels != workload.labels:
-            woken |= self._policies_of(workload)
+            woken |= self._policies_of(workload) | self._groups_in(workload.namespace)
         return woken
 
     def _put_policy(self, meta: ObjectMeta, body: Body) -> set[Key]:
@@ -303,6 +317,17 @@ class Store:
         woken |= self._analyses_in(meta.namespace)
         return woken | {(p.namespace, "ReleasePolicy", p.name) for p in self.policies.values()
                         if p.namespace == meta.namespace}  # fmt: skip
+
+    def _put_group(self, meta: ObjectMeta, body: Body) -> set[Key]:
+        parsed = ReleaseGroup.model_validate(_ours(body))
+        name = (meta.namespace, meta.name)
+        assert meta.creation_timestamp is not None
+        new = Group(*name, meta.uid, meta.generation, meta.creation_timestamp, parsed.spec)
+        old = self.groups.get(name)
+        self.groups[name] = new
+        self.group_status[name] = parsed.status
+        self.refused_accounts.pop(new.key, None)
+        return set() if old == new else {new.key}
 
     def _put_release(self, meta: ObjectMeta, body: Body) -> set[Key]:
         release = Release.model_validate(_ours(body))
@@ -350,6 +375,14 @@ class Store:
             if record.analysis is not None and namespace in (ns, self.library_namespace)
         }
 
+    def _groups_in(self, namespace: str) -> set[Key]:
+        """Groups that may refer to something in that namespace."""
+        return {
+            g.key
+            for g in self.groups.values()
+            if namespace in (g.namespace, self.library_namespace)
+        }
+
     def _policies_of(self, workload: Workload) -> set[Key]:
         return {
             (p.namespace, "ReleasePolicy", p.name)
@@ -358,12 +391,13 @@ class Store:
         }
 
     def _waiting(self, namespace: str) -> set[Key]:
-        """Whatever may refer to something in that namespace: policies, their workloads, analyses."""
+        """Whatever may refer to something in that namespace: policies, their workloads, analyses, groups."""
         near = [
             p for p in self.policies.values() if namespace in (p.namespace, self.library_namespace)
         ]
         return (
             self._analyses_in(namespace)
+            | self._groups_in(namespace)
             | {w.key for p in near for w in self.speaks_of(p)}
             | {(p.namespace, "ReleasePolicy", p.name) for p in near}
         )

@@ -5,7 +5,7 @@ from __future__ import annotations
 from ..judge.fit import fit, size
 from ..resources.judgement import Judgement
 from ..resources.release import ReleaseStatus
-from . import looks, measuring, pods, rollout, signals, suspects
+from . import joint, looks, measuring, pods, rollout, signals, suspects
 from .afterwards import afterwards
 from .budgets import gate
 from .phase import derive
@@ -28,6 +28,8 @@ def advance(s: Situation, status: ReleaseStatus) -> Step:
     ended = _ended(s)
     if ended is not None:
         return _conclude(s, status, ended)
+    if s.spec.group is not None:
+        return _step(s, joint.follow(s, status))
     if s.spec.purpose == "Measure":
         status = rollout.follow(s, status)
         return _step(s, measuring.measure_adopted(s, status))
@@ -95,7 +97,8 @@ def _ended(s: Situation) -> Judgement | None:
             reason="Superseded",
             message=f"{s.superseded_by} replaced it before its verdict",
         )
-    if s.view is None or s.view.workload.deleting:
+    gone = s.view is None or s.view.workload.deleting
+    if s.members is None if s.spec.group is not None else gone:
         return Judgement(
             verdict="Inconclusive",
             reason="WorkloadDeleted",

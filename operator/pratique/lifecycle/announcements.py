@@ -43,7 +43,7 @@ def announcements(spec: ReleaseSpec, status: ReleaseStatus) -> list[Announcement
                 "Normal",
                 "RolledOut",
                 "FollowRollout",
-                f"all {rollout.desired} pods run this version",
+                _rolled_out(spec, status),
                 rollout.completed_at,
             )
         )
@@ -92,6 +92,12 @@ def _diagnosis(diagnosis: Diagnosis) -> str:
     )
 
 
+def _rolled_out(spec: ReleaseSpec, status: ReleaseStatus) -> str:
+    if spec.group is not None:
+        return f"the rollouts of all {len(spec.members)} members are over"
+    return f"all {status.rollout.desired} pods run this version"
+
+
 def differs(before: ReleaseStatus, after: ReleaseStatus) -> bool:
     """Whether the meaning changed, so that the status is worth a write."""
     return _meaning(before) != _meaning(after)
@@ -110,5 +116,6 @@ def _meaning(status: ReleaseStatus) -> tuple[object, ...]:
         rollout.completed_at,
         (rollout.diagnosis.cause, rollout.diagnosis.definite) if rollout.diagnosis else None,
         status.window_from,
+        status.members,
         [(c.type, c.status, c.reason) for c in status.conditions],
     )

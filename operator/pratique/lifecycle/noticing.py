@@ -55,6 +55,10 @@ class Known:
     values: tuple[BaselineObjective, ...]
     version: str | None = None
     attempt: int = 1
+    adopted: bool = False
+    """Whether it ran before a policy spoke of it: measured, not judged."""
+    members: tuple[tuple[str, str, str | None], ...] = ()
+    """A group's: (kind, name, release) of each member."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -161,12 +165,15 @@ def _cause(found: Fingerprint, known: Sequence[Known]) -> tuple[Cause, int | Non
     return "Restart", None
 
 
+_MIDDLES = {"Deployment": "", "StatefulSet": "-sts", "DaemonSet": "-ds", "ReleaseGroup": "-grp"}
+
+
 def release_name(kind: str, name: str, number: int, attempt: int = 1) -> str:
-    """``cart-7``, ``cart-sts-7``, ``cart-ds-7``, a second attempt ``cart-7-a2``.
+    """``cart-7``, ``cart-sts-7``, ``cart-ds-7``, ``shop-grp-7``, a second attempt ``cart-7-a2``.
 
     Too long a name is cut and carries a short hash.
     """
-    middle = {"Deployment": "", "StatefulSet": "-sts", "DaemonSet": "-ds"}[kind]
+    middle = _MIDDLES[kind]
     end = f"{middle}-{number}" + (f"-a{attempt}" if attempt > 1 else "")
     full = f"{name}{end}"
     if len(full) <= 63:

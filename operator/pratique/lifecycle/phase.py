@@ -6,6 +6,7 @@ from ..resources import conditions
 from ..resources.base import format_duration
 from ..resources.conditions import Status
 from ..resources.release import Phase, ReleaseStatus
+from . import joint
 from .compared import forecasts
 from .looks import window_end
 from .rollout import waiting_for
@@ -20,6 +21,8 @@ def phase(s: Situation, status: ReleaseStatus) -> Phase:
         return "Measuring"
     if status.rollout.completed_at is None:
         return "RollingOut"
+    if s.spec.group is not None and not s.spec.plan.objectives:
+        return "Evaluating"
     if status.window_from is None or s.now < status.window_from:
         return "WarmingUp"
     return "Evaluating"
@@ -70,6 +73,8 @@ def _promotable(s: Situation, status: ReleaseStatus, now_in: Phase) -> tuple[Sta
         )
     if now_in == "Measuring":
         return "Unknown", "Measuring", "it ran before a policy spoke of it: being measured"
+    if s.spec.group is not None and (now_in == "RollingOut" or not s.spec.plan.objectives):
+        return ("Unknown", *joint.waiting(s, status))
     if now_in == "RollingOut":
         return ("Unknown", *waiting_for(s, status))
     if now_in == "WarmingUp":

@@ -11,7 +11,9 @@ from ..queries.questions import Provider, Question, Scope
 from ..resources.judgement import Judgement
 from ..resources.release import PlannedObjective, ReleaseSpec, ReleaseStatus
 from .actions import Action, Outcome
+from .baselines import pods_of
 from .budgets import Gating
+from .noticing import Known
 from .suspects import Surroundings
 from .view import View
 
@@ -37,6 +39,16 @@ class Answer:
         return isinstance(self.sample, Missing) and self.sample.reason == "ProviderError"
 
 
+@dataclass(frozen=True, slots=True)
+class Joined:
+    """A member of a group's release, as it stands now."""
+
+    release: Known | None
+    """The release that the group's one names; None: there is none, or it is gone."""
+    newest: str | None
+    """The member's newest release."""
+
+
 @dataclass(frozen=True)
 class Situation:
     """One release, the cluster as seen now, and what the providers answered so far."""
@@ -54,6 +66,8 @@ class Situation:
     """What may hold a release back that met its objectives."""
     around: Surroundings | None = None
     """What stands around the workload, where it was looked at: when the release fails."""
+    members: Mapping[tuple[str, str], Joined] | None = None
+    """A group's release: its members by (kind, name). None: the group is gone."""
     annotations: Mapping[str, str] = field(default_factory=dict)
     """The Release's own: what people say of it."""
     outcomes: Mapping[str, Outcome] = field(default_factory=dict)
@@ -81,6 +95,8 @@ class Situation:
         planned = self.spec.plan.providers[objective.provider]
         by_pod = objective.indicator.attribution == "Pod"
         kind, name = self.spec.workload.kind, workload or self.spec.workload.name
+        if self.spec.group is not None:
+            pods, pod_pattern = (), self.members_pods()
         before = next((b.pod_pattern for b in self.spec.plan.baselines if b.pod_pattern), None)
         return Question(
             indicator=objective.indicator,
@@ -104,6 +120,18 @@ class Situation:
             span=span.total_seconds(),
             step=0.0 if step is None else step.total_seconds(),
         )
+
+    def members_pods(self) -> str | None:
+        """A regular expression of the pods of all members that count, if there are any."""
+        patterns = {
+            pods
+            for m in self.spec.members
+            if not m.optional
+            and (joined := (self.members or {}).get((m.kind, m.name))) is not None
+            and joined.release is not None
+            and (pods := pods_of(joined.release)) is not None
+        }
+        return "|".join(sorted(patterns)) or None
 
     def delay(self, objective: PlannedObjective) -> timedelta:
         """How long after a moment all samples of it are there."""

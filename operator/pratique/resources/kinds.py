@@ -12,6 +12,7 @@ from typing import Any, ClassVar, Protocol, cast
 from .agreement import ServiceLevelAgreement
 from .analysis import Analysis
 from .base import API_VERSION, GROUP, VERSION, Model
+from .group import ReleaseGroup
 from .indicator import ServiceLevelIndicator
 from .objective import ServiceLevelObjective
 from .policy import ReleasePolicy
@@ -25,6 +26,7 @@ KindModel = (
     | type[ServiceLevelObjective]
     | type[ServiceLevelAgreement]
     | type[ReleasePolicy]
+    | type[ReleaseGroup]
     | type[Release]
     | type[ReleaseRecord]
     | type[Analysis]
@@ -35,6 +37,7 @@ AnyKind = (
     | ServiceLevelObjective
     | ServiceLevelAgreement
     | ReleasePolicy
+    | ReleaseGroup
     | Release
     | ReleaseRecord
     | Analysis
@@ -46,6 +49,7 @@ KINDS: tuple[KindModel, ...] = (
     ServiceLevelObjective,
     ServiceLevelAgreement,
     ReleasePolicy,
+    ReleaseGroup,
     Release,
     ReleaseRecord,
     Analysis,

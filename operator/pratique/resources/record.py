@@ -8,14 +8,14 @@ from pydantic import Field, StringConstraints
 
 from .base import Model, Name, Text, cel, rules
 from .judgement import Verdict
-from .policy import WorkloadKind
+from .release import SubjectKind
 
 
 class RecordedWorkload(Model):
     """Whose release it was."""
 
-    kind: WorkloadKind
-    """The workload's kind."""
+    kind: SubjectKind
+    """The workload's kind, or ReleaseGroup."""
     name: Name
     """The workload's name."""
 

@@ -9,6 +9,7 @@ from pydantic import Field, StringConstraints
 from .base import Duration, Model, Name, Time, cel, keyed_list, rules
 from .budget_policy import ErrorBudgetPolicy
 from .conditions import Condition, Reason
+from .group import MAX_MEMBERS
 from .indicator import ServiceLevelIndicatorSpec
 from .judgement import BaselineValue, Judgement, ObjectiveResult, Verdict
 from .objective import Bounds
@@ -18,7 +19,9 @@ from .sensitivity import JudgingTerms, ScoringTerms
 FINISHED_LABEL = f"{'pratique.sh'}/finished"
 """Set once a release is closed, and its Events and its trace are all out."""
 
-Cause = Literal["First", "Image", "Config", "Resources", "Restart", "Rollback"]
+Cause = Literal["First", "Image", "Config", "Resources", "Restart", "Rollback", "Members"]
+SubjectKind = Literal[WorkloadKind, "ReleaseGroup"]
+"""Whose version a Release is: a workload's, or a group's."""
 Phase = Literal[
     "RollingOut",
     "WarmingUp",
@@ -29,10 +32,10 @@ Phase = Literal[
 
 
 class WorkloadRef(Model):
-    """The workload whose version this is."""
+    """The workload whose version this is, or the group."""
 
-    kind: WorkloadKind
-    """The workload's kind."""
+    kind: SubjectKind
+    """The workload's kind, or ReleaseGroup."""
     name: Name
     """The workload's name."""
     uid: Annotated[str, StringConstraints(max_length=64)]
@@ -217,6 +220,34 @@ class Plan(Model):
     """What empty error budgets, agreements at risk and freezes mean."""
 
 
+class GroupMember(Model):
+    """A member of a group's release."""
+
+    kind: WorkloadKind
+    """The workload's kind."""
+    name: Name
+    """The workload's name."""
+    release: Name | None = None
+    """Its release that is judged here; none where it had none."""
+    optional: bool | None = None
+    """It holds nothing back."""
+    verdict: Verdict | None = None
+    """The verdict that its release had already when the group's began: it stands."""
+    reason: Reason | None = None
+    """That verdict's reason, or why there was no release."""
+
+
+class GroupTerms(Model):
+    """How a group's members come to one verdict."""
+
+    needed: Annotated[int, Field(ge=1)]
+    """How many of the members that are not optional must be promotable."""
+    on_adopted: Literal["Inconclusive", "Accept"] = "Inconclusive"
+    """What a member counts that was only measured."""
+    deadline: Duration
+    """How long the members' verdicts may take."""
+
+
 class ReleaseSpec(Model):
     """What this release is; written once by the operator, then immutable."""
 
@@ -259,6 +290,19 @@ class ReleaseSpec(Model):
     """Hashes of the template's parts."""
     noticed_at: Time
     """When it was noticed."""
+    members: Annotated[
+        list[GroupMember],
+        Field(
+            max_length=MAX_MEMBERS,
+            json_schema_extra={
+                "x-kubernetes-list-type": "map",
+                "x-kubernetes-list-map-keys": ["kind", "name"],
+            },
+        ),
+    ] = []
+    """A group's release: its members' releases."""
+    group: GroupTerms | None = None
+    """A group's release: how they come to one verdict."""
     plan: Plan
     """By what it is judged."""
 
@@ -358,6 +402,19 @@ class RolloutStatus(Model):
     """Why it does not go on."""
 
 
+class MemberStanding(Model):
+    """How a member of a group's release stands."""
+
+    kind: WorkloadKind
+    """The workload's kind."""
+    name: Annotated[str, StringConstraints(max_length=253)]
+    """The workload's name."""
+    verdict: Verdict | None = None
+    """Its release's verdict, once given."""
+    reason: Reason
+    """The verdict's reason, or what is awaited or missing."""
+
+
 class ReleaseStatus(Model):
     """What happened to this release."""
 
@@ -375,6 +432,17 @@ class ReleaseStatus(Model):
     """The template's hash, where it changed without a new revision (the API server's new defaults)."""
     rollout: RolloutStatus = RolloutStatus()
     """The rollout as last seen."""
+    members: Annotated[
+        list[MemberStanding],
+        Field(
+            max_length=MAX_MEMBERS,
+            json_schema_extra={
+                "x-kubernetes-list-type": "map",
+                "x-kubernetes-list-map-keys": ["kind", "name"],
+            },
+        ),
+    ] = []
+    """A group's release: how its members stand."""
     cohorts: Annotated[
         list[Cohort], Field(max_length=32, json_schema_extra={"x-kubernetes-list-type": "atomic"})
     ] = []

@@ -24,7 +24,7 @@ def identity(metadata: ObjectMeta, release: Release) -> dict[str, Value]:
     workload = release.spec.workload
     return {
         "k8s.namespace.name": metadata.namespace,
-        f"k8s.{workload.kind.lower()}.name": workload.name,
+        f"{_space(workload.kind)}.name": workload.name,
         "pratique.release.name": metadata.name,
     }
 
@@ -32,10 +32,9 @@ def identity(metadata: ObjectMeta, release: Release) -> dict[str, Value]:
 def of_release(metadata: ObjectMeta, release: Release, reason: str | None) -> dict[str, Value]:
     """The root's: the workload, the version, the plan, the verdict."""
     spec, status = release.spec, release.status or ReleaseStatus()
-    kind = spec.workload.kind.lower()
     return said(
         {
-            f"k8s.{kind}.uid": spec.workload.uid,
+            f"{_space(spec.workload.kind)}.uid": spec.workload.uid,
             "k8s.replicaset.name": status.rollout.revision_object,
             "service.name": spec.workload.name,
             "service.namespace": metadata.namespace,
@@ -48,6 +47,7 @@ def of_release(metadata: ObjectMeta, release: Release, reason: str | None) -> di
             "pratique.release.cause": spec.cause,
             "pratique.release.rollback_to": spec.rollback_to,
             "pratique.release.previous": spec.previous,
+            "pratique.release.members": tuple(m.release for m in spec.members if m.release) or None,
             "pratique.policy.name": spec.plan.policy,
             "pratique.policy.generation": spec.plan.policy_generation,
             "pratique.verdict": status.verdict,
@@ -56,6 +56,11 @@ def of_release(metadata: ObjectMeta, release: Release, reason: str | None) -> di
             "pratique.basis": spec.plan.basis,
         }
     )
+
+
+def _space(kind: str) -> str:
+    """How the attributes of a kind begin: OpenTelemetry knows the workloads, not our groups."""
+    return "pratique.group" if kind == "ReleaseGroup" else f"k8s.{kind.lower()}"
 
 
 def of_rollout(rollout: RolloutStatus) -> dict[str, Value]:

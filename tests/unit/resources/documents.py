@@ -267,7 +267,50 @@ analyses = st.builds(
         },
     ),
 )
+groups = st.builds(
+    lambda which, more: {**which, **more},
+    st.one_of(
+        names.map(lambda n: {"partOf": n}),
+        names.map(lambda n: {"selector": {"matchLabels": {"team": n}}}),
+        names.map(lambda n: {"targetRefs": [{"kind": "Deployment", "name": n}]}),
+    ),
+    st.fixed_dictionaries(
+        {"objectives": st.just([{"ref": "fast"}, {"ref": "errors"}])},
+        optional={
+            "optional": names.map(lambda n: [{"kind": "Deployment", "name": n}]),
+            "quorum": st.one_of(st.integers(1, 32), st.integers(1, 100).map(lambda n: f"{n}%")),
+            "onAdopted": st.sampled_from(["Inconclusive", "Accept"]),
+            "settle": durations.map(format_duration),
+            "deadline": durations.filter(bool).map(format_duration),
+            "provider": names,
+            "analysis": st.fixed_dictionaries(
+                {},
+                optional={
+                    "warmUp": durations.map(format_duration),
+                    "interval": st.integers(1, 600).map(lambda s: f"{s}s"),
+                    "window": st.integers(600, 3600).map(lambda s: f"{s}s"),
+                    "maxWindow": st.just("2h"),
+                    "failAfter": st.integers(1, 20),
+                    "baseline": st.just(
+                        {
+                            "order": [
+                                {"source": "LastReleases", "count": 3},
+                                {
+                                    "source": "Fixed",
+                                    "values": [{"objective": "fast", "value": 1.5}],
+                                },
+                            ],
+                            "onNoBaseline": "Inconclusive",
+                        }
+                    ),
+                },
+            ),
+            "mode": st.sampled_from(["Enforce", "Warn", "DryRun"]),
+        },
+    ),
+)
 documents = st.one_of(
+    groups.map(lambda g: document_of("ReleaseGroup", g)),
     analyses.map(lambda a: document_of("Analysis", a)),
     objectives.map(lambda o: document_of("ServiceLevelObjective", o)),
     budgets.map(lambda o: document_of("ServiceLevelObjective", o)),

@@ -120,6 +120,7 @@ def test_names_are_as_documented() -> None:
         "ReleaseRecord": ["relrec"],
         "Analysis": ["ana"],
         "ReleasePolicy": ["relpol"],
+        "ReleaseGroup": ["relgrp"],
         "Release": ["rel"],
     }
     assert all(n["categories"] == ["pratique"] for n in names.values())
