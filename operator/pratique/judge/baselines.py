@@ -11,6 +11,7 @@ from dataclasses import dataclass, replace
 
 from ..resources.release import PlannedObjective, Spread
 from .measuring import Measured, measure
+from .numbers import quantity
 from .samples import Missing, Sample, pool
 
 __all__ = ["Baseline", "Chosen", "choose"]
@@ -119,7 +120,7 @@ def _unfit(
         if times > max_traffic_ratio:
             less = "fewer" if before < now else "more"
             return (
-                f"{baseline.release} had {times:.3g} times {less} requests a second "
-                f"({before:.3g}/s, now {now:.3g}/s), so it is no like to compare with"
+                f"{baseline.release} had {quantity(times, None)} times {less} requests a second "
+                f"({quantity(before, None)}/s, now {quantity(now, None)}/s), so it is no like to compare with"
             )
     return None

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 from ..judge.objectives import Baseline, measure, tested
 from ..judge.samples import History, Missing, Sample, pool
 from ..judge.spreads import spread
+from ..judge.wandering import noise_of
 from ..queries.questions import Question
 from ..resources.release import PlannedObjective
 from . import grid
@@ -177,9 +178,7 @@ def _noise(a: Assignment, desk: Desk, objective: PlannedObjective) -> Noise | No
     sample = desk.want(question, _delay(a, objective))
     if not isinstance(sample, History):
         return None
-    from ..judge.statistics.noise import fit as fitted
-
-    noise = fitted(sample.counts)
+    noise = noise_of(objective, sample.counts)
     return noise if noise.known else None
 
 

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from ..judge.objectives import tested
 from ..judge.samples import History
+from ..judge.wandering import noise_of
 from ..resources.release import NoiseEntry, PlannedObjective, ReleaseStatus
 from . import grid
 from .situation import Situation
@@ -73,9 +74,8 @@ def _read(s: Situation, found: Looking, objective: PlannedObjective) -> NoiseEnt
     answer = found.want(s, question, end + s.delay(objective))
     if answer is None:
         return None
-    from ..judge.statistics.noise import fit
-
-    noise = fit(answer.sample.counts if isinstance(answer.sample, History) else ())
+    past = answer.sample.counts if isinstance(answer.sample, History) else ()
+    noise = noise_of(objective, past)
     return NoiseEntry(
         name=objective.name,
         sd=float(f"{noise.sd:.4g}"),

@@ -326,6 +326,8 @@ class Case(_Lax):
     """As in analysis.baseline."""
     anchor: dict[str, CaseBaseline] = {}
     """By objective: what drift counts from."""
+    history: dict[str, Annotated[list[Look], Field(max_length=MAX_LOOKS)]] = {}
+    """By objective: the old version's past look by look, which tells how much it wanders by itself."""
 
     @model_validator(mode="after")
     def _known(self) -> Self:
@@ -335,7 +337,7 @@ class Case(_Lax):
                 raise ValueError(f"two objectives are called {name!r}: give one another name")
             if name not in self.samples:
                 raise ValueError(f"samples has nothing for objective {name!r}: add samples.{name}")
-        for field in ("samples", "baseline", "anchor"):
+        for field in ("samples", "baseline", "anchor", "history"):
             for name in getattr(self, field):
                 if name not in names:
                     raise ValueError(

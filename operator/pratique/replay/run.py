@@ -10,9 +10,11 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import TYPE_CHECKING
 
+from ..judge.conclusive import tallies
 from ..judge.objectives import Baseline, Evidence, Terms, glance, judge_objective, tested
 from ..judge.samples import Buckets, Counts, Missing, Sample
 from ..judge.verdicts import Scoring, certain, conclude
+from ..judge.wandering import noise_of
 from ..lifecycle.compared import is_compared
 from ..lifecycle.looks import ROLLOUT_SHARE
 from ..resources.judgement import Judgement, ObjectiveResult, Verdict, Window
@@ -99,9 +101,10 @@ def course(case: Case) -> Course:
         given = case.samples[objective.name]
         baselines = [b.build() for b in case.baseline.get(objective.name, [])]
         anchor = case.anchor.get(objective.name)
+        plan = objective.build()
         tracks.append(
             Track(
-                objective.build(),
+                plan,
                 _filled(given.looks, looks, none),
                 given.whole if "whole" in given.model_fields_set else None,
                 tuple(
@@ -112,6 +115,7 @@ def course(case: Case) -> Course:
                 None
                 if anchor is None
                 else anchor.model_copy(update={"same_minutes": False}).build(),
+                _noise(plan, case.history.get(objective.name, [])),
             )
         )
     planned = max(case.planned or 0, looks)
@@ -129,6 +133,15 @@ def course(case: Case) -> Course:
         terms=Terms(case.max_traffic_ratio, case.on_no_baseline, case.drift),
         ends=tuple(begin + k * case.interval for k in range(looks + 1)),
     )
+
+
+def _noise(plan: PlannedObjective, past: Sequence[Sample]) -> Noise | None:
+    """How much it wanders by itself; none where the past tells too little."""
+    if not past or not tested(plan):
+        return None
+    counts = [t for t in tallies(plan.indicator, past) if t is not None and t.least == t.most]
+    noise = noise_of(plan, [(t.total, t.least) for t in counts])
+    return noise if noise.known else None
 
 
 def _filled(given: Sequence[Sample], looks: int, none: Missing) -> tuple[Sample, ...]:

@@ -257,6 +257,26 @@ def test_the_old_versions_past_is_read_once_and_kept() -> None:
     assert "how much it wanders by itself is not known" in message(quiet)
 
 
+def test_the_past_of_good_requests_tells_how_much_the_bad_ones_wander() -> None:
+    chance = random.Random(7)
+
+    def wandering(question: Question, now: float) -> Sample:
+        if question.step:
+            past = [(1000, 1000 - round(10 * chance.choice((0.2, 1, 3)))) for _ in range(480)]
+            return History(tuple(past))
+        return Counts(980, 1000)
+
+    ratio = {"good": {"metric": "ok"}, "total": {"metric": "t"}}
+    good = {**TESTED, "indicator": {"ratio": ratio}, "pass": [{"value": {"gte": 0.95}}]}
+    spec = of(good, noiseHistory="8h", baselines=[])
+    spec = spec.model_copy(
+        update={"plan": spec.plan.model_copy(update={"old_pods": "cart-old-[a-z0-9]+"})}
+    )
+    [noise] = play(spec, wandering).status.noise
+    assert noise.known
+    assert noise.sd > 0.3
+
+
 # Announced beforehand
 
 

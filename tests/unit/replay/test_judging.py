@@ -57,6 +57,19 @@ def test_every_form_of_input_comes_to_the_same(tmp_path: Path) -> None:
     assert [c["name"] for c in json.loads(output)] == ["good", "bad"]
 
 
+def test_the_past_tells_how_much_it_wanders_by_itself() -> None:
+    worse = {**GOOD, "name": "x", "samples": {"errors": [[16, 1000], [17, 1000], [18, 1000]]}}
+    calm = judge("-f", "-", text=json.dumps(worse))
+    assert calm.exit_code == 1, calm.output
+    assert "how much it wanders by itself is not known" in calm.stdout
+    past = [[3, 1000], [30, 1000], [9, 1000], [2, 1000]] * 30
+    told = judge("-f", "-", text=json.dumps({**worse, "history": {"errors": past}}))
+    assert told.exit_code == 3, told.output
+    assert "wanders" not in told.stdout
+    lost = judge("-f", "-", text=json.dumps({**worse, "history": {"slow": past}}))
+    assert "history.slow belongs to no objective" in lost.stderr
+
+
 def test_cases_without_a_name_are_told_apart() -> None:
     text = "\n".join(json.dumps({k: v for k, v in GOOD.items() if k != "name"}) for _ in range(2))
     found = json.loads(judge("-f", "-", "-o", "json", text=text).stdout)

@@ -25,7 +25,8 @@ _MOST = 3.0
 def fit(history: Sequence[tuple[int, int]]) -> Noise:
     """(requests, events) of each look of the past → the noise of the log ratio of two sides.
 
-    Needs 60 looks with requests and 20 events; with less nothing is known, and the noise is taken for 0.
+    Needs 60 looks with requests and 20 events; with less, or where all requests are events, nothing is
+    known, and the noise is taken for 0.
     With r_t = e_t - p̂·n_t and μ the mean expected count: C_0 = (Σr² - Σe)/M/μ², C_l = Σ r_t·r_{t+l}/M/μ²;
     the ρ whose ρ^l - min(0.9, V/M), V = (1+ρ)/(1-ρ), fits these best (C_0 counts half) is taken; its
     v goes up by one standard error, √(2V/M), as too little noise costs false alarms; s = √(2·ln(1+v)).
@@ -33,7 +34,7 @@ def fit(history: Sequence[tuple[int, int]]) -> Noise:
     given = [(n, e) for n, e in history if n > 0 and 0 <= e <= n]
     looks = len(given)
     requests, events = sum(n for n, _ in given), sum(e for _, e in given)
-    if looks < LEAST_LOOKS or events < LEAST_EVENTS:
+    if looks < LEAST_LOOKS or not LEAST_EVENTS <= events < requests:
         return QUIET
     n = np.array([g[0] for g in given], dtype=np.float64)
     e = np.array([g[1] for g in given], dtype=np.float64)
