@@ -373,9 +373,12 @@ def _over(
     if objective.provider is not None:
         planned = s.spec.plan.providers[objective.provider]
         provider = f"{planned.namespace}/{planned.name}"
-        question = s.question(
-            objective, window.to, window.to - window.from_, pods=counted(status, window.to)
-        )
+        if (
+            window.to > window.from_
+        ):  # else nothing was asked: the deadline came before the first look
+            question = s.question(
+                objective, window.to, window.to - window.from_, pods=counted(status, window.to)
+            )
     window_from = status.window_from
     rolling = window_from is None
     early = (

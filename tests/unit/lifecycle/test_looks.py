@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from pratique.judge.samples import Missing, Sample, Value
+from pratique.lifecycle.looks import Looking, late_judgement
 from pratique.lifecycle.planning import indicator_hash
 from pratique.lifecycle.view import Container
 from pratique.queries.questions import Question
@@ -25,6 +26,7 @@ from unit.lifecycle.builders import (
     release_spec,
     rolling,
     seconds,
+    situation,
     view,
     waiting,
     workload,
@@ -465,3 +467,15 @@ def _same(found: ReleaseStatus, expected: ReleaseStatus, when: str) -> None:
     assert found.completed_at == expected.completed_at, when
     assert found.window_from == expected.window_from, when
     assert found.looks[-1:] == expected.looks[-1:], when
+
+
+@pytest.mark.parametrize("objective", [ERRORS, FAST, HEAP])
+def test_a_deadline_before_the_window_begins_still_ends_it(objective: dict[str, Any]) -> None:
+    # Not even a moment of the window was there to be asked about.
+    s = situation(release_spec(plan([objective])), view(rolling(), []), 900)
+    begin = at(960)
+    judgement = late_judgement(s, Looking(ReleaseStatus()), [], begin, begin)
+    assert judgement.verdict == "Inconclusive"
+    assert judgement.message.startswith("no verdict within ")
+    assert judgement.window is not None
+    assert judgement.window.from_ == judgement.window.to == begin
