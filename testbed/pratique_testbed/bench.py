@@ -1,7 +1,8 @@
 """``make bench``: figures of the operator on the test bed, printed; nothing here passes or fails.
 
 Noticing: from the API server's answer to a Deployment's update to the Release's creation being seen by a
-watch. Rest: 100 Deployments under one policy, all judged. Writes: by the operator's own counter.
+watch. Rest: 100 Deployments under one policy, all judged. Writes: by the operator's own counter. Naming:
+from a pod's failure to its cause in the Release and to the Event, each as seen by a watch.
 """
 
 from __future__ import annotations
@@ -27,6 +28,7 @@ from .operator import OperatorProcess, install
 NAMESPACE = "bench"
 DEPLOYMENTS = 100
 UPDATES = 100
+FAILURES = 100
 REST_SECONDS = 30.0
 console = Console(highlight=False)
 
@@ -71,13 +73,21 @@ LATENCY = {
 
 
 class Seen:
-    """When each Release was first seen by a watch of its own."""
+    """When each object was first seen by a watch of its own, with something in ``field`` other than ``but``."""
 
-    def __init__(self, bed: Testbed) -> None:
+    def __init__(
+        self,
+        bed: Testbed,
+        kind: str = "rel",
+        name: str = ".metadata.name",
+        field: str = "",
+        but: tuple[str, ...] = (),
+    ) -> None:
+        self._no = {"", "<none>", *but}
         self.at: dict[str, float] = {}
         kubectl = [
-            "get", "rel", "-n", NAMESPACE, "--watch", "--no-headers",
-            "-o", "custom-columns=NAME:.metadata.name",
+            "get", kind, "-n", NAMESPACE, "--watch", "--no-headers",
+            "-o", f"custom-columns=NAME:{name},FIELD:{field or name}",
         ]  # fmt: skip
         self._process = subprocess.Popen(
             [bed.kubectl_path, "--kubeconfig", str(bed.kubeconfig), *kubectl],
@@ -89,7 +99,9 @@ class Seen:
     def _read(self) -> None:
         assert self._process.stdout is not None
         for line in self._process.stdout:
-            self.at.setdefault(line.strip(), time.monotonic())
+            name, _, value = line.strip().partition(" ")
+            if value.strip() not in self._no:
+                self.at.setdefault(name, time.monotonic())
 
     def wait(self, name: str, timeout: float = 10) -> float:
         """When the Release was seen."""
@@ -154,6 +166,7 @@ def main() -> int:
             until_done(bed, DEPLOYMENTS + 1)
             at_rest(process, table)
             noticing(bed, table)
+            naming(bed, table)
     console.print(table)
     return 0
 
@@ -224,6 +237,36 @@ def noticing(bed: Testbed, table: Table) -> None:
         f"{took[int(len(took) * 0.99) - 1] * 1000:.0f} ms",
         "≤ 1,000 ms",
     )
+
+
+def naming(bed: Testbed, table: Table) -> None:
+    """From a pod's failure to its cause in the Release, and to the Event that tells it."""
+    console.print(f"{FAILURES} rollouts that fail …")
+    waiting = ".status.containerStatuses[*].state.waiting.reason"
+    pods = Seen(bed, "pods", field=waiting)
+    named = Seen(bed, field=".status.rollout.diagnosis.cause")
+    told = Seen(bed, "events", ".involvedObject.name", ".reason", ("Noticed",))
+    time.sleep(1)
+    for n in range(FAILURES):
+        failure = ("ImagePullBackOff", "CreateContainerConfigError", "CrashLoopBackOff")[n % 3]
+        annotations = {"testbed.pratique.sh/fail": failure}
+        patch = {"spec": {"template": {"metadata": {"annotations": annotations}}}}
+        bed.kubectl("patch", f"deployment/d{n}", "-n", NAMESPACE, "-p", json.dumps(patch))
+    for n in range(FAILURES):
+        named.wait(f"d{n}-3", timeout=60)
+        told.wait(f"d{n}-3", timeout=60)
+    for watch in (pods, named, told):
+        watch.stop()
+    causes = {
+        n: min(at for name, at in pods.at.items() if name.startswith(f"d{n}-"))
+        for n in range(FAILURES)
+    }
+    for what, seen in (("cause named in the Release", named), ("cause told as Event", told)):
+        took = sorted(max(0.0, seen.at[f"d{n}-3"] - at) for n, at in causes.items())
+        table.add_row(f"{what}, p50", f"{statistics.median(took) * 1000:.0f} ms", "")
+        table.add_row(
+            f"{what}, p99", f"{took[int(len(took) * 0.99) - 1] * 1000:.0f} ms", "≤ 5,000 ms"
+        )
 
 
 if __name__ == "__main__":

@@ -102,7 +102,7 @@ def pod(body: Body) -> Pod:
         ready_since=_time(ready.get("lastTransitionTime")),
         deleting="deletionTimestamp" in meta,
         phase=status.get("phase", "Pending"),
-        unschedulable=scheduled.get("message", "") if homeless else None,
+        unschedulable=scheduled.get("message", "")[: 2 * MESSAGE] if homeless else None,
         unschedulable_since=_time(scheduled.get("lastTransitionTime")) if homeless else None,
         containers=tuple(_containers(spec, status)),
         gated=waits == "SchedulingGated",

@@ -89,7 +89,7 @@ def diagnose(
     makes the pods.
     """
     known = list(notes)
-    own = [p for p in sorted(pods, key=lambda p: p.name) if not p.deleting]
+    own = _speaking(pods)
     findings = [f for pod in own for f in _of_pod(pod, _about("Pod", pod.name, known), now)]
     findings += _of_makers(workload, own, known, revision, now)
     if not findings and _observed(workload) and workload.progress_failed:
@@ -109,6 +109,18 @@ def look_again(pods: Iterable[Pod], now: datetime) -> datetime | None:
         for after in (PROBED, QUIET)
     ]
     return min((m for m in moments if m > now), default=None)
+
+
+def ended(pod: Pod) -> bool:
+    """Whether the pod is over, which for a workload's pod means that it was ended."""
+    return pod.phase in ("Failed", "Succeeded")
+
+
+def _speaking(pods: Iterable[Pod]) -> list[Pod]:
+    """Pods by name; one that was ended speaks until another was made in its place."""
+    own = [p for p in sorted(pods, key=lambda p: p.name) if not p.deleting]
+    newest = max((p.created for p in own if not ended(p)), default=None)
+    return [p for p in own if not ended(p) or newest is None or p.created > newest]
 
 
 def _observed(workload: Workload) -> bool:
@@ -153,7 +165,7 @@ def _of_pod(pod: Pod, notes: list[Note], now: datetime | None) -> Iterator[Findi
     lost = _of_node(pod, fresh)
     if lost:
         yield lost
-    if pod.phase in ("Failed", "Succeeded"):
+    if ended(pod):
         return
     if pod.unschedulable:
         cause = told.unschedulable(pod.unschedulable)

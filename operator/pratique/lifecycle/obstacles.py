@@ -11,7 +11,7 @@ from datetime import datetime
 
 from ..resources.release import Diagnosis
 from .causes import BY_NAME, Stage
-from .diagnosis import diagnose
+from .diagnosis import diagnose, ended
 from .view import Pod, Revision, View
 
 
@@ -30,14 +30,9 @@ def obstacle_gone(
         return False
     if workload.observed_generation < workload.generation:
         return False
-    own = [
-        p
-        for p in view.pods
-        if p.revision == revision.pod_hash
-        and not p.deleting
-        and p.phase not in ("Failed", "Succeeded")
-    ]
-    found = diagnose(workload, own, now, view.notes, revision.name)
+    pods = [p for p in view.pods if p.revision == revision.pod_hash and not p.deleting]
+    own = [p for p in pods if not ended(p)]
+    found = diagnose(workload, pods, now, view.notes, revision.name)
     if found is not None and BY_NAME[found.cause].family == cause.family:
         return False
     if diagnosis.cause == "ProgressDeadlineExceeded" and workload.progress_failed:

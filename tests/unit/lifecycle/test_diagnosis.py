@@ -2,11 +2,18 @@
 
 from __future__ import annotations
 
-import pytest
+from datetime import datetime
 
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from pratique.lifecycle.causes import BY_NAME
 from pratique.lifecycle.diagnosis import Finding, diagnose
-from pratique.lifecycle.view import Container
-from unit.lifecycle.builders import at, pod, rolling, waiting, workload
+from pratique.lifecycle.obstacles import obstacle_gone
+from pratique.lifecycle.view import Container, Note, Pod, View
+from pratique.resources.release import Diagnosis
+from unit.lifecycle.builders import at, pod, revision, rolling, waiting, workload
 
 
 @pytest.mark.parametrize(
@@ -124,3 +131,130 @@ def test_what_the_workload_says_of_an_older_generation_does_not_count() -> None:
 def test_the_witness_does_not_depend_on_the_order_of_pods() -> None:
     pods = [pod(n, containers=waiting("ImagePullBackOff", n)) for n in ("b", "a", "c")]
     assert diagnose(rolling(), pods) == diagnose(rolling(), pods[::-1])
+
+
+@pytest.mark.parametrize(
+    ("kind", "message"),
+    [
+        ("StatefulSet", 'create Pod cart-1 in StatefulSet cart failed error: pods "cart-1" is forbidden: '),
+        ("DaemonSet", 'Error creating: pods "cart-" is forbidden: '),
+    ],
+)  # fmt: skip
+def test_what_knows_no_replica_failure_is_told_by_its_event(kind: str, message: str) -> None:
+    words = f"{message}exceeded quota: small, requested: pods=1, used: pods=2, limited: pods=2"
+    event = Note(kind, "cart", "FailedCreate", words, at(60))
+    stuck = rolling(kind=kind)
+    found = diagnose(stuck, [pod(created=at(0))], at(70), [event], "cart-6f")
+    assert found is not None
+    assert (found.cause, found.next) == (
+        "QuotaExceeded",
+        "kubectl describe resourcequota small -n shop",
+    )
+    later = pod("p2", created=at(65))
+    assert diagnose(stuck, [later], at(70), [event], "cart-6f") is None
+    assert diagnose(stuck, [], at(60 + 21 * 60), [event], "cart-6f") is None
+    assert diagnose(stuck, [pod(n) for n in "abc"], at(70), [event], "cart-6f") is None
+
+
+WORDS = st.one_of(
+    st.text(max_size=80),
+    st.lists(
+        st.sampled_from(
+            [
+                "not found",
+                'configmap "a"',
+                "0/3 nodes are available: ",
+                "3 Insufficient cpu, ",
+                "exceeded quota: q,",
+                "Readiness probe failed: ",
+                "Back-off",
+                "{",
+                "}",
+                "401",
+                ": ",
+                "Liveness probe ",
+                "in Secret a/b",
+            ]
+        ),
+        max_size=8,
+    ).map(" ".join),
+)
+REASONS = st.sampled_from(
+    [
+        "ErrImagePull",
+        "ImagePullBackOff",
+        "CrashLoopBackOff",
+        "ContainerCreating",
+        "CreateContainerError",
+        "Failed",
+        "FailedMount",
+        "Unhealthy",
+        "NodeNotReady",
+        "FailedCreate",
+        "Evicted",
+        "Error",
+        "StartError",
+    ]
+)
+SECONDS = st.integers(0, 900).map(at)
+CONTAINERS = st.builds(
+    Container,
+    name=st.sampled_from(["cart", "proxy"]),
+    image=WORDS,
+    init=st.booleans(),
+    restarts=st.integers(0, 5),
+    waiting=st.none() | st.tuples(REASONS, WORDS),
+    terminated=st.none() | st.tuples(REASONS, st.integers(0, 255), WORDS),
+    running_since=st.none() | SECONDS,
+    ready=st.booleans(),
+)
+PODS = st.builds(
+    pod,
+    st.sampled_from(["p1", "p2"]),
+    ready=st.none() | st.integers(0, 900),
+    containers=st.lists(CONTAINERS, max_size=2).map(tuple),
+    unschedulable=st.none() | WORDS,
+    node=st.none() | st.just("n1"),
+    phase=st.sampled_from(["Pending", "Running", "Failed"]),
+    reason=st.just("") | REASONS,
+)
+NOTES = st.builds(
+    Note,
+    kind=st.sampled_from(["Pod", "ReplicaSet", "Deployment"]),
+    name=st.sampled_from(["cart-abc-p1", "cart-abc-p2", "cart-abc", "cart"]),
+    reason=REASONS,
+    message=WORDS,
+    at=SECONDS,
+    container=st.none() | st.just("cart"),
+)
+
+
+@given(
+    st.lists(PODS, max_size=3), st.lists(NOTES, max_size=4), SECONDS, st.none() | WORDS, WORDS | st.none()
+)  # fmt: skip
+def test_whatever_is_seen_it_is_told_by_a_row_of_the_table_or_not_at_all(
+    pods: list[Pod],
+    notes: list[Note],
+    now: datetime,
+    refused: str | None,
+    given_up: str | None,
+) -> None:
+    seen = rolling(replica_failure=refused, progress_failed=given_up)
+    found = diagnose(seen, pods, now, notes, "cart-abc")
+    if found is None:
+        assert not refused
+        assert not given_up
+        return
+    row = BY_NAME[found.cause]
+    assert row.definite or not found.definite or row.name == "StartupProbeFailing"
+    assert found.next
+    recorded = Diagnosis(
+        cause=found.cause,
+        message=found.message[:1024],
+        definite=True,
+        since=now,
+        next=found.next[:512],
+    )
+    # What is told now is not gone now.
+    current = View(seen, tuple(pods), (revision(),), tuple(notes))
+    assert not obstacle_gone(recorded, current, revision(), now)
