@@ -58,6 +58,8 @@ class _Working:
 
     answers: dict[Question, Answer] = field(default_factory=dict)
     told: set[str] = field(default_factory=set)
+    looked: str | None = None
+    """The cause for which it was last looked at what changed around."""
     actions: Actions = field(default_factory=Actions)
     verdict_out: bool = False
     """Whether the verdict's samples are kept, and its trace is on its way."""
@@ -272,6 +274,8 @@ class Reconciler:
                 return self._now() + SOON
             record = current
         assert record.release is not None
+        if suspects.wanted(record.release.status or ReleaseStatus(), step.status, working.looked):
+            self._wake(key)  # the cause is named; what changed around it comes next
         await self._tell(record, working)
         self._actor.begin(working.actions, step.actions, lambda: self._wake(key))
         if step.status.completed_at is not None:
@@ -299,8 +303,10 @@ class Reconciler:
             step = advance(situation, status)
             if not step.ask:
                 written = record.release.status or ReleaseStatus()
-                if view is None or not suspects.wanted(written, step.status):
+                if view is None or not suspects.wanted(written, step.status, working.looked):
                     return step
+                named = step.status.rollout.diagnosis
+                working.looked = named.cause if named else None
                 around = await self._look_around(record, view)
                 return advance(replace(situation, around=around), status) if around else step
             samples = await self._asker.ask(step.ask)

@@ -117,5 +117,6 @@ def _meaning(status: ReleaseStatus) -> tuple[object, ...]:
         (rollout.diagnosis.cause, rollout.diagnosis.definite) if rollout.diagnosis else None,
         status.window_from,
         status.members,
+        [(s.kind, s.name) for s in status.suspects],
         [(c.type, c.status, c.reason) for c in status.conditions],
     )

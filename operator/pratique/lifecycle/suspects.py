@@ -62,8 +62,12 @@ class Surroundings:
     """Where the release's pods are."""
 
 
-def wanted(before: ReleaseStatus, after: ReleaseStatus) -> bool:
-    """Whether the surroundings are to be looked at: a cause was newly named, or the release failed."""
+def wanted(before: ReleaseStatus, after: ReleaseStatus, looked: str | None) -> bool:
+    """Whether the surroundings are to be looked at: once a cause was named, and when the release fails.
+
+    ``before`` is what was written, so that naming does not wait for it; ``looked`` is the cause for which
+    they were looked at last.
+    """
     if before.completed_at is not None:
         return False
     if after.completed_at is not None:
@@ -73,8 +77,8 @@ def wanted(before: ReleaseStatus, after: ReleaseStatus) -> bool:
             and judgement.verdict != "Promotable"
             and judgement.reason not in _ENDED_OTHERWISE
         )
-    old, new = before.rollout.diagnosis, after.rollout.diagnosis
-    return new is not None and (old is None or old.cause != new.cause)
+    told, now = before.rollout.diagnosis, after.rollout.diagnosis
+    return told is not None and now is not None and told.cause == now.cause != looked
 
 
 def keep(spec: ReleaseSpec, around: Surroundings | None, status: ReleaseStatus) -> ReleaseStatus:

@@ -217,9 +217,11 @@ def done(verdict: str, reason: str) -> ReleaseStatus:
     ("before", "after", "wanted"),
     [
         (stuck(None), stuck(None), False),
-        (stuck(None), stuck("CrashLoop"), True),
-        (stuck("CrashLoop"), stuck("CrashLoop"), False),
-        (stuck("CrashLoop"), stuck("OOMKilled"), True),
+        (stuck(None), stuck("CrashLoop"), False),  # named first
+        (stuck("CrashLoop"), stuck("CrashLoop"), True),
+        (stuck("OOMKilled"), stuck("OOMKilled"), False),  # looked for that already
+        (stuck("CrashLoop"), stuck("OOMKilled"), False),
+        (stuck("CrashLoop"), stuck(None), False),
         (stuck("CrashLoop"), done("NotPromotable", "RolloutFailed"), True),
         (stuck(None), done("Inconclusive", "NoData"), True),
         (stuck(None), done("Promotable", "AllObjectivesMet"), False),
@@ -228,10 +230,10 @@ def done(verdict: str, reason: str) -> ReleaseStatus:
         (stuck(None), ReleaseStatus(completed_at=at(9)), False),
     ],
 )
-def test_they_are_sought_when_a_cause_is_named_and_when_it_fails(
+def test_they_are_sought_once_a_cause_was_named_and_when_it_fails(
     before: ReleaseStatus, after: ReleaseStatus, wanted: bool
 ) -> None:
-    assert suspects.wanted(before, after) is wanted
+    assert suspects.wanted(before, after, "OOMKilled") is wanted
 
 
 def test_they_stand_in_the_status_as_long_as_their_cause_does() -> None:
