@@ -15,7 +15,7 @@ import yaml
 from pratique.cluster import client, errors
 from pratique.cluster.client import Cluster
 from pratique.cluster.watching import NamespaceWatch, Watches
-from pratique.cluster.workloads import deployment
+from pratique.cluster.workloads import BY_PLURAL, deployment
 from pratique.lifecycle.view import View
 from pratique.resources.kinds import WATCHED, kind_of
 from pratique.resources.release import (
@@ -315,6 +315,8 @@ async def test_the_operators_account_may_do_what_it_does(
         "releasepolicies",
         "releases",
         "deployments",
+        "statefulsets",
+        "daemonsets",
     ):
         async for _ in operator.list(plural):
             break
@@ -334,8 +336,11 @@ async def test_the_operators_account_may_do_what_it_does(
         action="Follow",
         at=datetime.now(UTC),
     )
+    async for _ in operator.list("namespaces"):
+        break
     watches = Watches(operator, lambda _: None)
     watch = await watches.acquire(namespace, "cart-1")
+    await watches.acquire(namespace, "cart-sts-1", "StatefulSet")
     body = await operator.get("deployments", namespace, "cart")
     assert body is not None
     await eventually(lambda: all_ready(watch.view(deployment(body))))
@@ -344,7 +349,8 @@ async def test_the_operators_account_may_do_what_it_does(
 
 
 WATCHED_BY_KOPF = [
-    ("watch", "deployments.apps"),
+    *(("watch", f"{plural}.apps") for plural in BY_PLURAL),
+    ("watch", "namespaces"),
     *(("watch", f"{kind_of(model).plural}.pratique.sh") for model in WATCHED),
 ]
 KEPT = [
@@ -361,6 +367,9 @@ REFUSED = [
     ("list", "nodes"),
     ("watch", "networkpolicies.networking.k8s.io"),
     ("patch", "deployments.apps"),
+    ("patch", "statefulsets.apps"),
+    ("patch", "daemonsets.apps"),
+    ("patch", "namespaces"),
     ("update", "deployments.apps"),
     ("delete", "deployments.apps"),
     ("create", "pods"),

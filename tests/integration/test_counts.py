@@ -9,6 +9,7 @@ import threading
 import time
 from collections.abc import AsyncIterator, Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from datetime import UTC, datetime
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
@@ -50,6 +51,8 @@ MISSED: dict[str, tuple[Script, int | None, int | None]] = {
     "missed": ([10, 20, 30, F, 50, 60, 70, 80, F, 100], 40, 30),
     "missed-and-restarted": ([10, 20, 30, F, 5, 6, 7, 8, F, 1], 7, 2),
 }
+# One name after the other: the second pod's first sample is above the first one's last, so nothing resets.
+REBORN = [3, 4, 5, _, _, _, 30, 33, 40, 41]
 FAILS = (3, 8)
 ERRORS = [_, _, _, _, _, 1, 3, 3, 3, 4]
 FAST = [1, 2, 3, 4, 1, 2, 3, 4, 5, 6]
@@ -67,6 +70,7 @@ def page(rows: dict[str, tuple[Script, int | None, int | None]], tick: int) -> s
     for pod, (script, *_ignored) in rows.items():
         add("requests_total", script[tick], pod=pod, code="200")
     if "steady" in rows:
+        add("requests_total", REBORN[tick], pod="db-0", code="200")
         add("requests_total", ROWS["steady"][0][tick], pod="failing", code="200")
         add("requests_total", ERRORS[tick], pod="failing", code="500")
         add("duration_seconds_bucket", FAST[tick], pod="slow", le="0.3")
@@ -184,6 +188,21 @@ async def test_a_code_born_inside_the_span_counts_from_zero(
     looks = [requests("failing", live[1], a, b) for a, b in ((0, 3), (3, 6), (6, 9), (3, 9))]
     got = list((await answer(looks, source.ask)).values())
     assert got == [Counts(0, 30), Counts(3, 33), Counts(1, 31), Counts(4, 64)]
+
+
+async def test_a_name_that_another_pod_had_before_counts_from_todays_birth(
+    live: Live, source: PrometheusSource
+) -> None:
+    ticks = live[1]
+    look = requests("db-0", ticks, 5, 8)
+    born = datetime.fromtimestamp(ticks[4], UTC)
+    ours = replace(look, scope=replace(look.scope, births=(("db-0", born),)))
+    later = requests("db-0", ticks, 7, 9)
+    after = replace(later, scope=replace(later.scope, births=(("db-0", born),)))
+    got = await answer([ours, after], source.ask)
+    blind = await answer([look], source.ask)
+    assert blind[look] == Counts(0, 35), "the old pod's last value is no begin of the new one's"
+    assert (got[ours], got[after]) == (Counts(0, 40), Counts(0, 8))
 
 
 async def test_a_histogram_that_restarted(live: Live, source: PrometheusSource) -> None:

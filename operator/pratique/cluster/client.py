@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 import httpx2
+from lightkube.generic_resource import GenericGlobalResource
 from lightkube.operators import BinaryOperator, Operator, SequenceOperator, exists, not_in
 from lightkube.types import PatchType
 
@@ -78,9 +79,10 @@ class Cluster:
         """Every object of the kind, page by page; ``labels`` is a selector as kubectl takes it."""
         kind = _read(plural)
         info = kind._api_info.resource
+        everywhere = None if issubclass(kind, GenericGlobalResource) else "*"
         with told(f"listing {plural} in {namespace or 'all namespaces'}"):
             pages = self._connection.list(
-                kind, namespace=namespace or "*", chunk_size=PAGE, labels=_selector(labels)
+                kind, namespace=namespace or everywhere, chunk_size=PAGE, labels=_selector(labels)
             )
             async for item in pages:
                 # The items of a LIST do not say their kind.

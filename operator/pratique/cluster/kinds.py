@@ -6,7 +6,7 @@ adapters in ``workloads``, which keep little of them.
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, cast
 
 from lightkube.core.resource import ApiInfo, ResourceDef
 from lightkube.generic_resource import (
@@ -57,6 +57,8 @@ OURS: dict[str, Kind] = {
 
 READ: dict[str, Kind] = {
     **OURS,
+    # Of the whole cluster, and only listed: the library knows it by its base.
+    "namespaces": cast("Kind", _wide("", "Namespace", "namespaces", ["list"])),
     "deployments": _theirs("apps", "Deployment", "deployments", _READ),
     "networkpolicies": _theirs("networking.k8s.io", "NetworkPolicy", "networkpolicies", ["list"]),
     "services": _theirs("", "Service", "services", ["list"]),
@@ -66,6 +68,8 @@ READ: dict[str, Kind] = {
     "horizontalpodautoscalers": _theirs(
         "autoscaling", "HorizontalPodAutoscaler", "horizontalpodautoscalers", ["list"], "v2"
     ),
+    "statefulsets": _theirs("apps", "StatefulSet", "statefulsets", _READ),
+    "daemonsets": _theirs("apps", "DaemonSet", "daemonsets", _READ),
 }
 """What can be read one by one and listed, by plural."""
 
@@ -80,6 +84,7 @@ FOLLOWED: dict[str, Kind] = {
     "pods": _theirs("", "Pod", "pods", _FOLLOW),
     "replicasets": _theirs("apps", "ReplicaSet", "replicasets", _FOLLOW),
     "events": _theirs("events.k8s.io", "Event", "events", _FOLLOW),
+    "controllerrevisions": _theirs("apps", "ControllerRevision", "controllerrevisions", _FOLLOW),
 }
 """What is listed and watched within one namespace, by plural."""
 

@@ -1,6 +1,6 @@
-"""The pods, ReplicaSets and Events of those namespaces in which releases run, for as long as they run.
+"""Pods, revision objects and Events of those namespaces in which releases run, for as long as they run.
 
-Not here: Deployments and our own kinds, which live long and are watched by Kopf.
+Not here: workloads and our own kinds, which live long and are watched by Kopf.
 """
 
 from __future__ import annotations
@@ -8,12 +8,13 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Callable, Hashable
+from typing import Any
 
 from ..lifecycle.view import Pod, Revision, View, Workload
 from .client import Cluster
 from .following import Following
 from .noting import Noting
-from .workloads import ADAPTERS, Owner, pod, replica_set
+from .workloads import ADAPTERS, Owner, pod
 
 logger = logging.getLogger(__name__)
 
@@ -22,7 +23,7 @@ Key = tuple[str, str, str]
 
 
 class NamespaceWatch:
-    """The pods and ReplicaSets of one namespace, and the Events about them.
+    """The pods of one namespace, the Events, and the revision objects of those kinds that were asked for.
 
     ``on_change`` is called with the key of the workload whose view changed; it must return at once.
     """
@@ -30,58 +31,73 @@ class NamespaceWatch:
     def __init__(self, cluster: Cluster, namespace: str, on_change: Callable[[Key], None]) -> None:
         self.namespace = namespace
         self._on_change = on_change
-        self._sets: Following[Revision] = Following(
-            cluster,
-            "replicasets",
-            namespace,
-            read=replica_set,
-            owners=ADAPTERS,
-            changed=self._tell,
-        )
+        self._cluster = cluster
+        self._revisions: dict[str, Following[Revision]] = {}
+        """By plural: ReplicaSets, ControllerRevisions."""
+        owners = [a.kind for a in ADAPTERS.values() if a.owns_pods]
         self._pods: Following[Pod] = Following(
-            cluster, "pods", namespace, read=pod, owners=["ReplicaSet"], changed=self._pod_changed
+            cluster,
+            "pods",
+            namespace,
+            read=pod,
+            owners=["ReplicaSet", *owners],
+            changed=self._pod_changed,
         )
         self._notes = Noting(
             cluster, namespace, about=[*ADAPTERS, "ReplicaSet", "Pod"], changed=self._note_changed
         )
-        self._tasks: list[asyncio.Task[None]] = []
+        self._tasks: dict[str, asyncio.Task[None]] = {}
 
     @property
     def restarts(self) -> int:
         """How often a watch broke and everything was listed again."""
-        return self._sets.restarts + self._pods.restarts + self._notes.restarts
+        return sum(f.restarts for f in self._followings())
 
     @property
     def problem(self) -> str | None:
         """Why the view may be behind, while it may be."""
-        return self._sets.problem or self._pods.problem or self._notes.problem
+        return next((f.problem for f in self._followings() if f.problem), None)
 
-    async def start(self) -> None:
-        """Begin to follow; returns once everything was listed."""
-        if not self._tasks:
-            self._tasks = [
-                asyncio.create_task(f.run(), name=f"watch {f.plural} in {self.namespace}")
-                for f in (self._sets, self._pods, self._notes)
-            ]
+    async def start(self, kind: str = "Deployment") -> None:
+        """Begin to follow what workloads of that kind have; returns once everything was listed."""
+        adapter = ADAPTERS[kind]
+        if adapter.revisions not in self._revisions:
+            self._revisions[adapter.revisions] = Following(
+                self._cluster,
+                adapter.revisions,
+                self.namespace,
+                read=adapter.revision,
+                owners=[a.kind for a in ADAPTERS.values() if a.revisions == adapter.revisions],
+                changed=self._tell,
+            )
+        for followed in self._followings():
+            if followed.plural not in self._tasks:
+                name = f"watch {followed.plural} in {self.namespace}"
+                task = asyncio.create_task(followed.run(), name=name)
+                self._tasks[followed.plural] = task
         await self.synced()
 
     async def synced(self) -> None:
         """Wait until everything was listed once; a view before that would lack pods."""
-        await self._sets.synced.wait()
-        await self._pods.synced.wait()
+        for followed in self._followings():
+            if followed is not self._notes:
+                await followed.synced.wait()
         await self._notes.tried.wait()  # a help, not a need
 
     async def stop(self) -> None:
         """End the watches."""
-        tasks, self._tasks = self._tasks, []
-        for task in tasks:
+        tasks, self._tasks = self._tasks, {}
+        for task in tasks.values():
             task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
+        await asyncio.gather(*tasks.values(), return_exceptions=True)
 
     def view(self, workload: Workload) -> View:
-        """The workload with the revisions that its UID owns, and the pods that those own."""
-        sets = self._sets.owned_by(workload.uid)
-        owned = {u: o for uid in sets for u, o in self._pods.owned_by(uid).items()}
+        """The workload with the revisions that its UID owns, and its pods: its own, or theirs."""
+        adapter = ADAPTERS[workload.kind]
+        followed = self._revisions.get(adapter.revisions)
+        sets = followed.owned_by(workload.uid) if followed else {}
+        owners = [workload.uid] if adapter.owns_pods else list(sets)
+        owned = {u: o for uid in owners for u, o in self._pods.owned_by(uid).items()}
         pods = [o.record for o in owned.values()]
         notes = [n for uid in (workload.uid, *sets, *owned) for n in self._notes.about(uid)]
         return View(
@@ -91,9 +107,16 @@ class NamespaceWatch:
             notes=tuple(sorted(notes, key=lambda n: (n.at, n.name, n.reason))),
         )
 
+    def _followings(self) -> list[Following[Any]]:
+        return [*self._revisions.values(), self._pods, self._notes]
+
     def _pod_changed(self, owner: Owner) -> None:
+        if owner.kind in ADAPTERS:
+            self._tell(owner)
+            return
         # A pod may be seen before its ReplicaSet is; the ReplicaSet's coming then tells of both.
-        found = self._sets.get(owner.uid)
+        sets = self._revisions.get("replicasets")
+        found = sets.get(owner.uid) if sets else None
         if found:
             self._tell(found.owner)
 
@@ -145,15 +168,18 @@ class Watches:
         held = self._held.get(namespace)
         return held[0] if held else None
 
-    async def acquire(self, namespace: str, holder: Hashable) -> NamespaceWatch:
-        """Hold the namespace's watch; returns once it is synced, so that its view is whole."""
+    async def acquire(
+        self, namespace: str, holder: Hashable, kind: str = "Deployment"
+    ) -> NamespaceWatch:
+        """Hold the namespace's watch; returns once it is synced, so that its view of workloads of that
+        kind is whole."""
         if namespace not in self._held:
             watch = NamespaceWatch(self._cluster, namespace, self._on_change)
             self._held[namespace] = (watch, set())
         watch, holders = self._held[namespace]
         holders.add(holder)
         try:
-            await watch.start()
+            await watch.start(kind)
         except BaseException:
             await self.release(namespace, holder)
             raise

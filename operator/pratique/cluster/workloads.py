@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
+from ..lifecycle.noticing import fingerprint
 from ..lifecycle.view import Container, Pod, Revision, Workload
 from ..resources.budget_policy import CHANGE_CLASS_ANNOTATION
 
@@ -21,6 +22,13 @@ POD_HASH = "pod-template-hash"
 CONTROLLER_HASH = "controller-revision-hash"
 MESSAGE = 1024
 """Characters kept of what a pod says of itself; a runtime may say a page."""
+TEMPLATE_GENERATION = "deprecated.daemonset.template.generation"
+"""Deprecated by its name only: the API server counts a DaemonSet's templates here, and nowhere else."""
+PATIENCE = 600.0
+A_POD = 60.0
+A_DAY = 86_400.0
+"""Seconds: what a rollout may take whose kind knows no deadline, and each pod of it that waits for the one
+before; and one that waits for people."""
 NO_DEADLINE = 2_147_483_647
 """``progressDeadlineSeconds`` by which a Deployment says that it has none."""
 
@@ -35,7 +43,11 @@ class Adapter:
     plural: str
     read: Callable[[Body], Workload]
     revisions: str
-    """The plural of the kind that records its versions and owns its pods."""
+    """The plural of the kind that records its versions."""
+    revision: Callable[[Body], Revision]
+    """How one of those is read."""
+    owns_pods: bool
+    """Whether its pods are its own; else its versions own them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,12 +71,7 @@ def deployment(body: Body) -> Workload:
     deadline = spec.get("progressDeadlineSeconds", 600)
     return Workload(
         kind="Deployment",
-        namespace=meta["namespace"],
-        name=meta["name"],
-        uid=meta["uid"],
-        generation=meta.get("generation", 0),
-        observed_generation=status.get("observedGeneration", 0),
-        labels=meta.get("labels") or {},
+        **_common(meta, status),
         template=spec["template"],
         desired=spec.get("replicas", 1),
         updated=status.get("updatedReplicas", 0),
@@ -75,11 +82,75 @@ def deployment(body: Body) -> Workload:
         progress_deadline=None if deadline >= NO_DEADLINE else float(deadline),
         progress_failed=progressing.get("message", "") if stuck and late else None,
         replica_failure=_failure(failure, progressing if stuck and not late else {}),
+        min_ready=float(spec.get("minReadySeconds", 0)),
         rolled_out_since=_rolled_out_since(meta, status, progressing),
-        created=_time(meta.get("creationTimestamp")),
-        deleting="deletionTimestamp" in meta,
-        change_class=(meta.get("annotations") or {}).get(CHANGE_CLASS_ANNOTATION),
     )
+
+
+def stateful_set(body: Body) -> Workload:
+    """A StatefulSet as Kubernetes tells of it now.
+
+    It has no condition that says since when it is rolled out (``lifecycle.rollout`` asks its pods), none
+    that says why it does not go on, and no deadline.
+    """
+    meta, spec = body["metadata"], body["spec"]
+    status: Body = body.get("status") or {}
+    replicas = spec.get("replicas", 1)
+    strategy: Body = spec.get("updateStrategy") or {}
+    on_delete = strategy.get("type") == "OnDelete"
+    first = (spec.get("ordinals") or {}).get("start", 0)
+    partition = 0 if on_delete else (strategy.get("rollingUpdate") or {}).get("partition", 0)
+    kept = min(max(0, partition - first), replicas)
+    wanted = replicas - kept
+    return Workload(
+        kind="StatefulSet",
+        **_common(meta, status),
+        template=spec["template"],
+        desired=wanted,
+        updated=status.get("updatedReplicas", 0),
+        available=status.get("availableReplicas", 0),
+        total=status.get("replicas", 0),
+        revision_object=status.get("updateRevision"),
+        partition=partition if kept else None,
+        on_delete=on_delete,
+        min_ready=float(spec.get("minReadySeconds", 0)),
+        progress_deadline=A_DAY if on_delete else min(A_DAY, PATIENCE + A_POD * wanted),
+    )
+
+
+def daemon_set(body: Body) -> Workload:
+    """A DaemonSet as Kubernetes tells of it now: a pod is wanted on each node that it fits."""
+    meta, spec = body["metadata"], body["spec"]
+    status: Body = body.get("status") or {}
+    on_delete = (spec.get("updateStrategy") or {}).get("type") == "OnDelete"
+    wanted = status.get("desiredNumberScheduled", 0)
+    return Workload(
+        kind="DaemonSet",
+        **_common(meta, status),
+        template=spec["template"],
+        desired=wanted,
+        updated=status.get("updatedNumberScheduled", 0),
+        available=status.get("numberAvailable", 0),
+        total=status.get("currentNumberScheduled", 0),
+        revision=(meta.get("annotations") or {}).get(TEMPLATE_GENERATION),
+        on_delete=on_delete,
+        min_ready=float(spec.get("minReadySeconds", 0)),
+        progress_deadline=A_DAY if on_delete else min(A_DAY, PATIENCE + A_POD * wanted),
+    )
+
+
+def _common(meta: Body, status: Body) -> dict[str, Any]:
+    return {
+        "namespace": meta["namespace"],
+        "name": meta["name"],
+        "uid": meta["uid"],
+        "generation": meta.get("generation", 0),
+        "observed_generation": status.get("observedGeneration", 0),
+        "labels": meta.get("labels") or {},
+        "created": _time(meta.get("creationTimestamp")),
+        "deleting": "deletionTimestamp" in meta,
+        "change_class": (meta.get("annotations") or {}).get(CHANGE_CLASS_ANNOTATION),
+    }
 
 
 def pod(body: Body) -> Pod:
@@ -130,6 +201,28 @@ def replica_set(body: Body) -> Revision:
     )
 
 
+def controller_revision(body: Body) -> Revision:
+    """A ControllerRevision as the record of a version.
+
+    A rollback takes the old one again and only gives it the highest number, so it is neither younger nor
+    of another name (seen).
+    """
+    meta = body["metadata"]
+    owner = controller(body)
+    template = dict(((body.get("data") or {}).get("spec") or {}).get("template") or {})
+    template.pop("$patch", None)
+    return Revision(
+        name=meta["name"],
+        number=body.get("revision", 0),
+        # A StatefulSet's pods carry the whole name, a DaemonSet's the hash in it.
+        pod_hash=(meta.get("labels") or {}).get(CONTROLLER_HASH, "")
+        if owner is not None and owner.kind == "DaemonSet"
+        else meta["name"],
+        template_hash=fingerprint(template).hash,
+        created=_time(meta.get("creationTimestamp")),
+    )
+
+
 def controller(body: Body) -> Owner | None:
     """The owner that controls the object, if one does."""
     for owner in body["metadata"].get("ownerReferences") or ():
@@ -146,9 +239,32 @@ ADAPTERS: dict[str, Adapter] = {
         plural="deployments",
         read=deployment,
         revisions="replicasets",
+        revision=replica_set,
+        owns_pods=False,
+    ),
+    "StatefulSet": Adapter(
+        kind="StatefulSet",
+        group="apps",
+        version="v1",
+        plural="statefulsets",
+        read=stateful_set,
+        revisions="controllerrevisions",
+        revision=controller_revision,
+        owns_pods=True,
+    ),
+    "DaemonSet": Adapter(
+        kind="DaemonSet",
+        group="apps",
+        version="v1",
+        plural="daemonsets",
+        read=daemon_set,
+        revisions="controllerrevisions",
+        revision=controller_revision,
+        owns_pods=True,
     ),
 }
 """The kinds of workload that are judged."""
+BY_PLURAL = {a.plural: a for a in ADAPTERS.values()}
 
 
 def _rolled_out_since(meta: Body, status: Body, progressing: Body) -> datetime | None:
@@ -192,6 +308,7 @@ def _container(declared: Body, status: Body, *, init: bool) -> Container:
     return Container(
         name=declared["name"],
         image=declared.get("image", ""),
+        image_id=status.get("imageID", ""),
         init=init,
         restarts=status.get("restartCount", 0),
         waiting=(waiting.get("reason", ""), waiting.get("message", "")[:MESSAGE])

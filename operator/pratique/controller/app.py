@@ -14,6 +14,7 @@ import kopf
 
 from ..cluster.client import Cluster
 from ..cluster.watching import Watches
+from ..cluster.workloads import BY_PLURAL
 from ..resources.kinds import WATCHED, kind_of
 from ..telemetry.export import TraceExporter
 from ..telemetry.logs import configure_logging
@@ -35,7 +36,8 @@ from .store import Store
 logger = logging.getLogger(__name__)
 
 PLURALS = (
-    "deployments",
+    "namespaces",
+    *BY_PLURAL,
     *(kind_of(m).plural for m in WATCHED),
 )
 MEND_EVERY = timedelta(minutes=10)
@@ -181,7 +183,8 @@ class Operator:
         for plural in PLURALS:
             names = []
             async for body in self.cluster.list(plural):
-                names.append((body["metadata"]["namespace"], body["metadata"]["name"]))
+                meta = body["metadata"]
+                names.append((meta.get("namespace", ""), meta["name"]))
                 for key in self.store.put(plural, body):
                     self.clock.wake(key)
             for key in self.store.keep_only(plural, names):

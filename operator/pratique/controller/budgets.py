@@ -175,7 +175,10 @@ class BudgetKeeper:
         return found
 
     def _judges(self, policy: Policy, workload: str) -> bool:
-        return any(w.name == workload for w in self._store.speaks_of(policy))
+        return any(
+            w.name == workload and w.namespace == policy.namespace
+            for w in self._store.speaks_of(policy)
+        )
 
     # Agreements
 

@@ -11,6 +11,7 @@ from typing import Any
 
 import kopf
 
+from ..cluster.workloads import ADAPTERS
 from ..resources.base import GROUP, VERSION
 from ..resources.kinds import WATCHED, kind_of
 from .clock import Key
@@ -81,13 +82,15 @@ def registry(store: Store, wake: Callable[[Key], None]) -> kopf.OperatorRegistry
         async def taken(event: Any, body: kopf.Body, **_: Any) -> None:
             if event["type"] == "DELETED":
                 meta = body["metadata"]
-                woken = store.drop(plural, meta["namespace"], meta["name"])
+                woken = store.drop(plural, meta.get("namespace") or "", meta["name"])
             else:
                 woken = store.put(plural, dict(body))
             for key in woken:
                 wake(key)
 
-    follow("apps", "v1", "deployments")
+    follow("", "v1", "namespaces")
+    for adapter in ADAPTERS.values():
+        follow(adapter.group, adapter.version, adapter.plural)
     for model in WATCHED:
         follow(GROUP, VERSION, kind_of(model).plural)
     return made

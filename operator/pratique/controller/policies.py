@@ -7,7 +7,9 @@ from datetime import UTC, datetime
 from ..cluster.client import Cluster
 from ..cluster.errors import Gone
 from ..lifecycle.planning import trouble
+from ..lifecycle.policies import Policy, misplaced
 from ..lifecycle.summary import Judged, summarize
+from ..lifecycle.view import Workload
 from ..resources import conditions
 from ..telemetry.metrics import Metrics
 from .clock import Key
@@ -45,15 +47,16 @@ class PolicyWriter:
                         newest.generation if newest else 0,
                     )
                 )
-            else:
-                shadowed.append(f"{workload.kind} {workload.name}")
+            elif not policy.spec.require:
+                shadowed.append(self._shadowed(policy, workload))
         before = self._store.policy_status.get((namespace, name))
         status = summarize(
             policy,
             before,
             judged,
             shadowed=shadowed,
-            problem=self._reconciler.problems.get((namespace, name))
+            problem=misplaced(policy, self._store.library_namespace)
+            or self._reconciler.problem_of((namespace, name))
             or trouble(policy, self._store.library, [j.workload.name for j in judged]),
             now=datetime.now(UTC).replace(microsecond=0),
         )
@@ -61,6 +64,15 @@ class PolicyWriter:
             await self._write(namespace, name, status.dump())
             self._store.policy_status[(namespace, name)] = status
         return None
+
+    def _shadowed(self, policy: Policy, workload: Workload) -> str:
+        other = self._store.policy_of(workload)
+        name, whose = workload.name, other.name if other else ""
+        if workload.namespace != policy.namespace:
+            name = f"{workload.namespace}/{name}"
+        if other and other.namespace != policy.namespace:
+            whose = f"{other.namespace}/{whose}"
+        return f"{workload.kind} {name} (by {whose})"
 
     async def _refused(self, namespace: str, name: str) -> None:
         """A document that the models do not take, though the API server did: say so in its status."""

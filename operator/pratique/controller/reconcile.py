@@ -21,12 +21,12 @@ from ..cluster.watching import Watches
 from ..lifecycle import records, suspects
 from ..lifecycle.advance import advance
 from ..lifecycle.announcements import announcements, differs
-from ..lifecycle.baselines import find_baselines, pods_of
+from ..lifecycle.baselines import find_baselines, past_of
 from ..lifecycle.groups import KIND as GROUP
 from ..lifecycle.noticing import Begin, Rebase, notice, release_name
 from ..lifecycle.planning import Unresolved, resolve
 from ..lifecycle.policies import Policy
-from ..lifecycle.rollout import own_pods
+from ..lifecycle.rollout import own_pods, rolled_out_since
 from ..lifecycle.situation import Answer, Situation, Step
 from ..lifecycle.view import View
 from ..queries.questions import Question
@@ -39,7 +39,7 @@ from .acting import Actions, Actor
 from .asking import Asker
 from .clock import Key
 from .members import groups_of, joined
-from .store import Record, Seen, Store
+from .store import Name, Record, Seen, Store
 
 logger = logging.getLogger(__name__)
 
@@ -92,8 +92,8 @@ class Reconciler:
         self._wake = wake
         self._now = now
         self._working: dict[str, _Working] = {}
-        self.problems: dict[tuple[str, str], str] = {}
-        """Policies that cannot be turned into a plan: field and mend."""
+        self._problems: dict[Key, tuple[frozenset[Name], str]] = {}
+        """Workloads for which no plan can be made: by which policies, field and mend."""
 
     async def step(self, key: Key) -> datetime | None:
         """Look at a workload; returns when it is due again."""
@@ -103,11 +103,18 @@ class Reconciler:
         finally:
             self._metrics.reconcile_seconds.observe(time.monotonic() - begin)
 
+    def problem_of(self, policy: Name) -> str | None:
+        """Why a policy cannot be turned into a plan, for the first of its workloads."""
+        found = [(key, text) for key, (whose, text) in self._problems.items() if policy in whose]
+        return min(found)[1] if found else None
+
     async def _step(self, key: Key) -> datetime | None:
         seen = self._store.workloads.get(key)
         policy = self._store.policy_of(seen.workload) if seen else None
         if seen and policy:
             await self._notice(key, seen, policy)
+        else:
+            self._problems.pop(key, None)
         history = self._store.history(key)
         dues = []
         for index, record in enumerate(history):
@@ -132,34 +139,49 @@ class Reconciler:
         known = [r.known for r in records]
         now = self._now()
         window = policy.spec.analysis.window
-        decision = notice(seen.workload, seen.fingerprint, known, window=window, now=now)
+        workload = seen.workload
+        if not known and workload.rolled_out_since is None and workload.desired > 0:
+            workload = replace(workload, rolled_out_since=await self._rolled_out_since(key, seen))
+        decision = notice(workload, seen.fingerprint, known, window=window, now=now)
         if decision is None:
-            self.problems.pop(policy.key, None)
+            self._problems.pop(key, None)
         elif isinstance(decision, Rebase):
             await self._rebase(records[-1], seen.fingerprint.hash)
         else:
             await self._begin(key, seen, policy, decision, now)
 
+    async def _rolled_out_since(self, key: Key, seen: Seen) -> datetime | None:
+        """What only the pods of some kinds can tell; asked once in a workload's life."""
+        if seen.workload.kind == "Deployment":
+            return None
+        async with asyncio.timeout(SYNC_TIMEOUT):
+            watch = await self._watches.acquire(key[0], key, key[1])
+        return rolled_out_since(watch.view(seen.workload), self._now())
+
     async def _begin(
         self, key: Key, seen: Seen, policy: Policy, decision: Begin, now: datetime
     ) -> None:
         known = [r.known for r in self._store.history(key)]
+        required = self._store.required_of(seen.workload, policy)
         try:
             plan = resolve(
                 policy,
                 self._store.library,
                 progress_deadline=seen.workload.progress_deadline,
-                baselines=find_baselines(policy, known, now=now),
-                old_pods=pods_of(known[-1]) if known else None,
+                baselines=find_baselines(policy, seen.workload, known, now=now),
+                old_pods=past_of(known[-1]) if known else None,
                 workload=seen.workload.name,
+                required=required,
             )
         except Unresolved as problem:
-            if problem.waiting:
-                self.problems.pop(policy.key, None)
-            else:
-                self.problems[policy.key] = str(problem)
+            self._problems.pop(key, None)
+            if not problem.waiting:
+                whose = [policy, *(p for p in required if p.name in problem.field)]
+                self._problems[key] = (frozenset(p.key for p in whose), str(problem))
+                for other in whose[1:]:
+                    self._wake((other.namespace, "ReleasePolicy", other.name))
             return
-        self.problems.pop(policy.key, None)
+        self._problems.pop(key, None)
         workload, found = seen.workload, seen.fingerprint
         spec = ReleaseSpec(
             workload=WorkloadRef(
@@ -287,7 +309,7 @@ class Reconciler:
 
     async def _view(self, key: Key, seen: Seen | None) -> View | None:
         async with asyncio.timeout(SYNC_TIMEOUT):
-            watch = await self._watches.acquire(key[0], key)
+            watch = await self._watches.acquire(key[0], key, key[1])
         return watch.view(seen.workload) if seen else None
 
     async def _ask_and_advance(

@@ -10,14 +10,14 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from ..cluster.workloads import ADAPTERS
+from ..cluster.workloads import BY_PLURAL
 from ..lifecycle.analyses import expires
 from ..lifecycle.budgets import Agreement, Budget, Gating
 from ..lifecycle.groups import Group
 from ..lifecycle.history import remember
 from ..lifecycle.noticing import Fingerprint, Known, fingerprint
 from ..lifecycle.planning import Library, Named, Provider
-from ..lifecycle.policies import Policy, choose, matches
+from ..lifecycle.policies import Policy, choose, matches, required
 from ..lifecycle.view import View, Workload
 from ..resources.agreement import (
     ServiceLevelAgreement,
@@ -91,6 +91,8 @@ class Store:
 
     library_namespace: str
     workloads: dict[Key, Seen] = field(default_factory=dict)
+    namespaces: dict[str, dict[str, str]] = field(default_factory=dict)
+    """Their labels."""
     policies: dict[Name, Policy] = field(default_factory=dict)
     policy_status: dict[Name, ReleasePolicyStatus | None] = field(default_factory=dict)
     refused: dict[Name, str] = field(default_factory=dict)
@@ -149,12 +151,16 @@ class Store:
 
     def policy_of(self, workload: Workload) -> Policy | None:
         """The one policy that judges the workload."""
-        return choose(workload, self.policies.values())
+        return choose(workload, self.policies.values(), self.namespaces)
+
+    def required_of(self, workload: Workload, judging: Policy) -> list[Policy]:
+        """The policies whose objectives are added to that of the one that judges."""
+        return required(workload, judging, self.policies.values(), self.namespaces)
 
     def speaks_of(self, policy: Policy) -> Iterator[Workload]:
         """The workloads that the policy matches, whoever judges them."""
         for seen in self.workloads.values():
-            if matches(policy, seen.workload):
+            if matches(policy, seen.workload, self.namespaces):
                 yield seen.workload
 
     def put(self, plural: str, body: Body) -> set[Key]:
@@ -163,8 +169,10 @@ class Store:
         name = (meta.namespace, meta.name)
         try:
             match plural:
-                case "deployments":
-                    return self._put_workload(body)
+                case _ if plural in BY_PLURAL:
+                    return self._put_workload(plural, body)
+                case "namespaces":
+                    return self._put_namespace(meta)
                 case "releases":
                     return self._put_release(meta, body)
                 case "releasepolicies":
@@ -226,11 +234,14 @@ class Store:
         """Forget an object; returns the keys that must be looked at."""
         at = (namespace, name)
         match plural:
-            case "deployments":
-                key = (namespace, "Deployment", name)
+            case _ if plural in BY_PLURAL:
+                key = (namespace, BY_PLURAL[plural].kind, name)
                 gone = self.workloads.pop(key, None)
                 woken = self._policies_of(gone.workload) if gone else set()
                 return {key} | woken | self._groups_in(namespace)
+            case "namespaces":
+                self.namespaces.pop(name, None)
+                return set()
             case "releases":
                 owner = self._owner.pop(at, None)
                 if owner:
@@ -271,7 +282,11 @@ class Store:
         """Forget what a whole LIST does not show: a watch may miss deletions when it lists again."""
         kept = set(names)
         mine: Iterable[Name] = {
-            "deployments": [(k[0], k[2]) for k in self.workloads],
+            **{
+                p: [(k[0], k[2]) for k in self.workloads if k[1] == a.kind]
+                for p, a in BY_PLURAL.items()
+            },
+            "namespaces": [("", n) for n in self.namespaces],
             "releases": list(self._owner),
             "releasepolicies": list(self.policies),
             "releasegroups": list(self.groups),
@@ -286,8 +301,8 @@ class Store:
             woken |= self.drop(plural, namespace, name)
         return woken
 
-    def _put_workload(self, body: Body) -> set[Key]:
-        workload = ADAPTERS["Deployment"].read(body)
+    def _put_workload(self, plural: str, body: Body) -> set[Key]:
+        workload = BY_PLURAL[plural].read(body)
         found = Seen(replace(workload, template={}), fingerprint(workload.template))
         old = self.workloads.get(workload.key)
         self.workloads[workload.key] = found
@@ -300,12 +315,22 @@ class Store:
             woken |= self._policies_of(workload) | self._groups_in(workload.namespace)
         return woken
 
+    def _put_namespace(self, meta: ObjectMeta) -> set[Key]:
+        old = self.namespaces.get(meta.name)
+        self.namespaces[meta.name] = meta.labels
+        if old == meta.labels:
+            return set()
+        return {k for k in self.workloads if k[0] == meta.name} | {
+            (p.namespace, "ReleasePolicy", p.name) for p in self.policies.values() if p.wide
+        }
+
     def _put_policy(self, meta: ObjectMeta, body: Body) -> set[Key]:
         parsed = ReleasePolicy.model_validate(_ours(body))
         name = (meta.namespace, meta.name)
         assert meta.creation_timestamp is not None
         new = Policy(
-            *name, meta.uid, meta.generation, meta.creation_timestamp, parsed.spec
+            *name, meta.uid, meta.generation, meta.creation_timestamp, parsed.spec,
+            library=meta.namespace == self.library_namespace,
         )  # fmt: skip
         old = self.policies.get(name)
         self.policies[name] = new
@@ -316,7 +341,7 @@ class Store:
         woken = {w.key for p in (old, new) if p for w in self.speaks_of(p)}
         woken |= self._analyses_in(meta.namespace)
         return woken | {(p.namespace, "ReleasePolicy", p.name) for p in self.policies.values()
-                        if p.namespace == meta.namespace}  # fmt: skip
+                        if p.wide or p.namespace == meta.namespace}  # fmt: skip
 
     def _put_group(self, meta: ObjectMeta, body: Body) -> set[Key]:
         parsed = ReleaseGroup.model_validate(_ours(body))
@@ -387,7 +412,7 @@ class Store:
         return {
             (p.namespace, "ReleasePolicy", p.name)
             for p in self.policies.values()
-            if matches(p, workload)
+            if matches(p, workload, self.namespaces)
         }
 
     def _waiting(self, namespace: str) -> set[Key]:

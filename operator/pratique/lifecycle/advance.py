@@ -119,11 +119,10 @@ def _failed_rollout(s: Situation, status: ReleaseStatus) -> Judgement | None:
     if status.rollout.completed_at is not None or s.now < rollout.deadline(s):
         return None
     reason, waiting = rollout.waiting_for(s, status)
-    paused = s.view is not None and s.view.workload.paused
-    if paused or reason == "ScaledToZero":
+    if rollout.waits_for_people(s, status) or reason == "ScaledToZero":
         return Judgement(
             verdict="Inconclusive",
-            reason="DeadlineExceeded" if paused else reason,
+            reason=reason if reason == "ScaledToZero" else "DeadlineExceeded",
             message=f"the rollout was not complete at its deadline: {waiting}",
         )
     return Judgement(

@@ -95,7 +95,9 @@ def _diagnosis(diagnosis: Diagnosis) -> str:
 def _rolled_out(spec: ReleaseSpec, status: ReleaseStatus) -> str:
     if spec.group is not None:
         return f"the rollouts of all {len(spec.members)} members are over"
-    return f"all {status.rollout.desired} pods run this version"
+    partition = status.rollout.partition
+    whose = f"pods from partition {partition} on" if partition else "pods"
+    return f"all {status.rollout.desired} {whose} run this version"
 
 
 def differs(before: ReleaseStatus, after: ReleaseStatus) -> bool:

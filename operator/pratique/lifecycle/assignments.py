@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from ..judge.objectives import Terms
-from ..queries import promql, templates
+from ..queries import podnames, templates
 from ..queries.questions import ARGUMENT, Provider, Question, Scope
 from ..resources.analysis import AnalysisSpec
 from ..resources.base import format_duration
@@ -21,7 +21,7 @@ from ..resources.indicator import ServiceLevelIndicatorSpec
 from ..resources.judgement import Window
 from ..resources.policy import AnalysisTerms, PolicyObjective, ReleasePolicySpec
 from ..resources.release import Plan, PlannedObjective
-from .baselines import POD_SUFFIX, pods_of
+from .baselines import pods_of
 from .noticing import Known
 from .planning import Library, Unresolved, resolve
 from .policies import Policy
@@ -139,7 +139,7 @@ def assign(asked: Asked, around: Around) -> Assignment:
     """The Analysis resolved in full; raises Unresolved with the field's path and the mend."""
     window = window_of(asked.spec, asked.created)
     policy = _policy(asked, around)
-    pods, version = _subject(asked, around)
+    pods, version = _subject(asked, around, window)
     plan = _plan(asked, around, policy, window)
     _check_arguments(asked, plan)
     _check_fixed(asked, plan)
@@ -147,9 +147,9 @@ def assign(asked: Asked, around: Around) -> Assignment:
     compared = _compared(asked, around)
     compared_pods = None
     if baseline is not None and baseline.workload:
-        compared_pods = _pods_of(baseline.workload)
+        compared_pods = podnames.of_any_version(asked.spec.workload.kind, baseline.workload)
     elif compared is not None and compared.revision_object:
-        compared_pods = promql.re2(compared.revision_object) + POD_SUFFIX
+        compared_pods = pods_of(compared)
     return Assignment(
         asked=asked,
         plan=plan,
@@ -208,7 +208,7 @@ def _of_kubernetes(objective: PolicyObjective) -> bool:
     return objective.indicator is not None and objective.indicator.kubernetes is not None
 
 
-def _subject(asked: Asked, around: Around) -> tuple[str, str | None]:
+def _subject(asked: Asked, around: Around, window: Window) -> tuple[str, str | None]:
     """(a regular expression of the pods, the version)."""
     workload = asked.spec.workload
     if workload.release is None:
@@ -218,7 +218,7 @@ def _subject(asked: Asked, around: Around) -> tuple[str, str | None]:
                 f"there is no {workload.kind} {workload.name!r} in namespace {asked.namespace}, and "
                 "no Release of one: correct the name",
             )
-        return _pods_of(workload.name), around.version
+        return podnames.of_any_version(workload.kind, workload.name), around.version
     found = around.releases.get(workload.release)
     if found is None:
         raise Unresolved(
@@ -226,14 +226,30 @@ def _subject(asked: Asked, around: Around) -> tuple[str, str | None]:
             f"{workload.kind} {workload.name} has no Release {workload.release!r}: see "
             f"kubectl get releases.pratique.sh -n {asked.namespace}",
         )
-    if found.revision_object is None:
+    pods = pods_of(found)
+    if pods is None:
         raise Unresolved("spec.workload.release", f"{found.name} has had no pods yet", waiting=True)
-    return promql.re2(found.revision_object) + POD_SUFFIX, found.version
+    if not podnames.tells_version(workload.kind):
+        _check_time(workload.kind, found, around, window)
+    return pods, found.version
 
 
-def _pods_of(workload: str) -> str:
-    """Of whatever version: name, the ReplicaSet's hash, the pod's own suffix."""
-    return promql.re2(workload) + POD_SUFFIX + POD_SUFFIX
+def _check_time(kind: str, found: Known, around: Around, window: Window) -> None:
+    """Pods whose names do not tell their version are a release's own only while nothing else ran."""
+    begin = found.rolled_out_at
+    if begin is None:
+        raise Unresolved(
+            "spec.workload.release", f"{found.name} is not rolled out yet", waiting=True
+        )
+    later = [k.noticed_at for k in around.releases.values() if k.number > found.number]
+    end = min(later, default=None)
+    if window.from_ < begin or (end is not None and window.to > end):
+        until = f"to {end:%Y-%m-%d %H:%M:%S} UTC" if end else "on"
+        raise Unresolved(
+            "spec.workload.release",
+            f"the pods of a {kind} do not tell their version by name, and {found.name} ran alone from "
+            f"{begin:%Y-%m-%d %H:%M:%S} UTC {until}: choose the window within that time",
+        )
 
 
 def _compared(asked: Asked, around: Around) -> Known | None:

@@ -13,18 +13,20 @@ import statistics
 from collections.abc import Sequence
 from datetime import datetime, timedelta
 
+from ..queries import podnames
 from ..resources.base import format_duration
 from ..resources.policy import AnalysisTerms, BaselineChoice
 from ..resources.release import BaselineObjective, PlannedBaseline, Spread
 from .noticing import Known
+from .planning import OldPods
 from .policies import Policy
+from .view import Workload
 
-POD_SUFFIX = "-[a-z0-9]+"
 MINUTE = timedelta(minutes=1)
 
 
 def find_baselines(
-    policy: Policy, known: Sequence[Known], *, now: datetime
+    policy: Policy, workload: Workload | None, known: Sequence[Known], *, now: datetime
 ) -> list[PlannedBaseline]:
     """What a release that begins now is compared with, in the policy's order; then drift's anchor."""
     analysis = policy.spec.analysis
@@ -32,7 +34,7 @@ def find_baselines(
     found = [
         b
         for choice in analysis.baseline.order
-        if (b := _choose(choice, analysis, good, known, now)) is not None
+        if (b := _choose(choice, analysis, workload, good, known, now)) is not None
     ]
     if analysis.baseline.drift is not None:
         wanted = analysis.baseline.anchor
@@ -51,8 +53,23 @@ def find_baselines(
 
 
 def pods_of(known: Known) -> str | None:
-    """A regular expression of a release's pods, if it ever had any."""
-    return known.revision_object + POD_SUFFIX if known.revision_object else None
+    """A regular expression of a release's pods, if it ever had any.
+
+    Where their names do not tell the version, it holds for the time of that release only.
+    """
+    if not known.revision_object:
+        return None
+    return podnames.of_version(known.kind, known.workload, known.revision_object, known.partition)
+
+
+def past_of(known: Known) -> OldPods | None:
+    """The pods of a release, and since when they were its own, if ever."""
+    pattern = pods_of(known)
+    if pattern is None:
+        return None
+    if podnames.tells_version(known.kind):
+        return OldPods(pattern, None)
+    return OldPods(pattern, known.rolled_out_at) if known.rolled_out_at else None
 
 
 def trusted(known: Known) -> bool:
@@ -64,6 +81,7 @@ def trusted(known: Known) -> bool:
 def _choose(
     choice: BaselineChoice,
     analysis: AnalysisTerms,
+    workload: Workload | None,
     good: Sequence[Known],
     known: Sequence[Known],
     now: datetime,
@@ -89,18 +107,19 @@ def _choose(
             return _several(good[: choice.count], choice.aggregate or "Median")
         case "BeforeRollout" if before is not None:
             return _before(analysis, before, now)
-        case "OldPods" if before is not None and before.revision_object and _fit(before):
-            return PlannedBaseline(
-                source="OldPods",
-                release=before.name,
-                pod_pattern=before.revision_object + POD_SUFFIX,
-            )
+        case "OldPods" if before is not None and _fit(before):
+            pattern = _old_pods(workload, before)
+            if pattern is None:
+                return None
+            return PlannedBaseline(source="OldPods", release=before.name, pod_pattern=pattern)
         case "Workload":
             assert choice.name is not None
             return PlannedBaseline(
                 source="Workload",
                 release=choice.name,
-                pod_pattern=choice.name + POD_SUFFIX + POD_SUFFIX,
+                pod_pattern=podnames.of_any_version(
+                    workload.kind if workload else "Deployment", choice.name
+                ),
             )
         case "Fixed":
             return PlannedBaseline(
@@ -112,6 +131,13 @@ def _choose(
                 ],
             )
     return None
+
+
+def _old_pods(workload: Workload | None, before: Known) -> str | None:
+    """The old version's pods while the new one's run; none where nothing tells them apart by name."""
+    if workload is None or podnames.tells_version(workload.kind):
+        return pods_of(before)
+    return podnames.below(workload.name, workload.partition) if workload.partition else None
 
 
 def _fit(before: Known) -> bool:
@@ -126,12 +152,13 @@ def _before(analysis: AnalysisTerms, before: Known, now: datetime) -> PlannedBas
     begin = now - analysis.window
     if before.rolled_out_at is not None:
         begin = max(begin, before.rolled_out_at + analysis.warm_up)
-    if not (_fit(before) and before.revision_object and now - begin >= analysis.interval):
+    pods = pods_of(before)
+    if not (_fit(before) and pods and now - begin >= analysis.interval):
         return None
     return PlannedBaseline(
         source="BeforeRollout",
         release=before.name,
-        pod_pattern=before.revision_object + POD_SUFFIX,
+        pod_pattern=pods,
         from_=begin,
         to=now,
     )

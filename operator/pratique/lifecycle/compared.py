@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING
 from ..judge.forecast import forecast
 from ..judge.objectives import Baseline, Terms, measure
 from ..judge.samples import Missing, Sample
+from ..queries import podnames
 from ..resources.release import (
     BaselineEntry,
     PlannedBaseline,
@@ -154,12 +155,21 @@ def beside(
             objective,
             end,
             interval,
-            pod_pattern=planned.pod_pattern,
+            pod_pattern=_still_old(s, found.status, planned),
             workload=planned.release if planned.source == "Workload" else None,
         )
         answer = found.want(s, question, end + s.delay(objective))
         samples[planned.source] = None if answer is None else answer.sample
     return samples
+
+
+def _still_old(s: Situation, status: ReleaseStatus, planned: PlannedBaseline) -> str | None:
+    """The pods of the baseline; of a StatefulSet's old ones those that a lowered partition still keeps."""
+    partition = status.rollout.partition
+    if planned.source != "OldPods" or s.spec.workload.kind != "StatefulSet":
+        return planned.pod_pattern
+    taken = [int(p) for c in status.cohorts for p in c.pods if p.isdecimal()]
+    return podnames.below(s.spec.workload.name, min([partition or 0, *taken]))
 
 
 def gathered(

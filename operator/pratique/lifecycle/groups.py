@@ -190,7 +190,7 @@ def plan(group: Group, known: Sequence[Known], library: Library, now: datetime) 
         policy,
         library,
         progress_deadline=None,
-        baselines=find_baselines(policy, known, now=now),
+        baselines=find_baselines(policy, None, known, now=now),
     )
     if not spec.objectives:
         return found.model_copy(update={"objectives": [], "baselines": [], "basis": BASIS})

@@ -23,7 +23,7 @@ from ..resources.release import Look, PlannedObjective, ReleaseStatus
 from . import compared as compares
 from . import grid, noise, signals
 from .compared import Compared
-from .pods import counted
+from .pods import births, counted
 from .situation import RETRY_AFTER, Answer, Situation
 
 MAX_LOOKS = 40
@@ -198,7 +198,18 @@ def _sample(
                 "NoData",
                 "series of the whole workload speak of this release only once it is rolled out",
             )
-    question = s.question(objective, end, interval, pods=counted(found.status, begin))
+        if found.status.rollout.partition:
+            return Missing(
+                "NoData",
+                "series of the whole workload speak of the pods below the partition too",
+            )
+    question = s.question(
+        objective,
+        end,
+        interval,
+        pods=counted(s.spec, found.status, begin),
+        births=births(s.spec, found.status, begin),
+    )
     answer = found.want(s, question, end + s.delay(objective))
     return None if answer is None else answer.sample
 
@@ -296,7 +307,7 @@ def _early(s: Situation, found: Looking, rows: Rows, compared: Compared) -> Judg
         return None
     begin = since if not failed else min(phase) - _interval(s)
     window = Window(from_=begin, to=looks[-1].at)
-    judgement = conclude(results, window=window, basis=s.spec.plan.basis, scoring=_scoring(s))
+    judgement = conclude(results, window=window, basis=_basis(s, status), scoring=_scoring(s))
     return judgement if judgement.verdict == "NotPromotable" else None
 
 
@@ -309,7 +320,7 @@ def _end(s: Situation, found: Looking, rows: Rows, compared: Compared) -> None:
     whole: dict[str, Sample] = {}
     for objective in s.spec.plan.objectives:
         if objective.indicator.query:
-            question = s.question(objective, end, end - begin, pods=counted(status, end))
+            question = s.question(objective, end, end - begin, pods=counted(s.spec, status, end))
             answer = found.want(s, question, end + s.delay(objective))
             if answer is None or (answer.trouble and s.now < (deadline(s, status) or s.now)):
                 return
@@ -377,7 +388,10 @@ def _over(
             window.to > window.from_
         ):  # else nothing was asked: the deadline came before the first look
             question = s.question(
-                objective, window.to, window.to - window.from_, pods=counted(status, window.to)
+                objective,
+                window.to,
+                window.to - window.from_,
+                pods=counted(s.spec, status, window.to),
             )
     window_from = status.window_from
     rolling = window_from is None
@@ -415,7 +429,14 @@ def _conclude(
         _over(s, found, compared, i, rows, final=True, whole=whole.get(o.name), window=window)
         for i, o in enumerate(s.spec.plan.objectives)
     ]
-    return conclude(results, window=window, basis=s.spec.plan.basis, scoring=_scoring(s))
+    return conclude(results, window=window, basis=_basis(s, found.status), scoring=_scoring(s))
+
+
+def _basis(s: Situation, status: ReleaseStatus) -> str | None:
+    """What the judgement rests on, where that is less than one would think."""
+    partition = status.rollout.partition
+    partial = f"partial: only pods {partition} and above run it" if partition else None
+    return "; ".join(t for t in (partial, s.spec.plan.basis) if t) or None
 
 
 def _late(s: Situation, found: Looking, ends: Sequence[datetime]) -> Looking:

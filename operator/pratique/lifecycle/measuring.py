@@ -7,6 +7,7 @@ from datetime import datetime
 from ..judge.fit import fit
 from ..judge.objectives import Evidence, judge_objective
 from ..judge.samples import Missing, Sample
+from ..queries import podnames
 from ..queries.describe import describe
 from ..resources.judgement import Judgement, ObjectiveResult, Window
 from ..resources.release import PlannedObjective, ReleaseStatus
@@ -28,7 +29,10 @@ def measure_adopted(s: Situation, status: ReleaseStatus) -> Looking:
         if s.now >= limit:
             found.status = _finished(s, status, [])
         return found
-    pattern = f"{revision.name}-[a-z0-9]+"
+    workload = s.spec.workload
+    pattern = podnames.of_version(
+        workload.kind, workload.name, revision.name, status.rollout.partition
+    )
     results: list[ObjectiveResult] = []
     for objective in s.spec.plan.objectives:
         result = _measure(s, found, objective, pattern)

@@ -62,6 +62,9 @@ def _read(s: Situation, found: Looking, objective: PlannedObjective) -> NoiseEnt
     span = min(analysis.noise_history, MAX_STEPS * analysis.interval)
     # On the grid, and before the rollout: releases noticed together ask together.
     end = grid.ceil(s.spec.noticed_at, analysis.interval) - analysis.interval
+    since = s.spec.plan.old_pods_since
+    if since is not None:
+        span = min(span, end - grid.ceil(since, analysis.interval))
     if span < 2 * analysis.interval:
         return NoiseEntry(name=objective.name, sd=0.0, rho=0.0, known=False)
     question = s.question(

@@ -59,6 +59,11 @@ class Known:
     """Whether it ran before a policy spoke of it: measured, not judged."""
     members: tuple[tuple[str, str, str | None], ...] = ()
     """A group's: (kind, name, release) of each member."""
+    kind: str = "Deployment"
+    workload: str = ""
+    """The workload's name."""
+    partition: int | None = None
+    """A StatefulSet's: only its pods at or above were of this release."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,21 +139,27 @@ def notice(
         return None
     if not known:
         since = workload.rolled_out_since
-        adopted = since is not None and now - since > window
+        # Without a pod there is nothing to measure: it is judged when pods come.
+        adopted = since is not None and now - since > window and workload.desired > 0
         return Begin(1, "First", None, None, "Measure" if adopted else "Judge")
     newest = known[-1]
     if found.hash == newest.template_hash:
         return None
-    settled = workload.observed_generation >= workload.generation and not workload.paused
-    if (
-        settled
-        and newest.revision is not None
-        and workload.revision == newest.revision
-        and workload.uid == newest.workload_uid
-    ):
+    if _same_version(workload, newest):
         return Rebase(newest.name)
     cause, rollback_to = _cause(found, known)
     return Begin(newest.number + 1, cause, rollback_to, newest.name, "Judge")
+
+
+def _same_version(workload: Workload, newest: Known) -> bool:
+    """Whether Kubernetes knows no newer version, though our hash is another."""
+    if workload.observed_generation < workload.generation or workload.paused:
+        return False
+    if workload.uid != newest.workload_uid:
+        return False
+    if workload.revision_object is not None:
+        return workload.revision_object == newest.revision_object
+    return newest.revision is not None and workload.revision == newest.revision
 
 
 def _cause(found: Fingerprint, known: Sequence[Known]) -> tuple[Cause, int | None]:

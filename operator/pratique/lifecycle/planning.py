@@ -7,8 +7,8 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
-from datetime import timedelta
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
 from typing import Generic, TypeVar
 
 from ..judge.builtin import STAYS_UP
@@ -37,6 +37,7 @@ EXTENSION = 6
 """Windows to which the window may be extended where traffic is little."""
 MAX_PLAN_BYTES = 32 * 1024
 MAX_PROVIDERS = 16
+MAX_OBJECTIVES = 64
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,6 +61,15 @@ class Provider:
         if self.spec.scrape_interval is not None:
             return self.spec.scrape_interval
         return self.status.scrape_interval if self.status else None
+
+
+@dataclass(frozen=True, slots=True)
+class OldPods:
+    """The pods of the release before, whose past tells how much figures wander by themselves."""
+
+    pattern: str
+    since: datetime | None
+    """Where names do not tell the version: since when they were that release's."""
 
 
 T = TypeVar("T")
@@ -107,12 +117,14 @@ def resolve(
     *,
     progress_deadline: float | None,
     baselines: Sequence[PlannedBaseline] = (),
-    old_pods: str | None = None,
+    old_pods: OldPods | None = None,
     workload: str | None = None,
+    required: Sequence[Policy] = (),
 ) -> Plan:
     """Resolve a policy in full, or raise Unresolved with the field's path and the mend.
 
-    ``workload`` is the name of the one that is judged, which is no baseline of its own.
+    ``workload`` is the name of the one that is judged, which is no baseline of its own. ``required`` are
+    the library's policies whose objectives are added.
     """
     providers: list[ProviderPlan] = []
     objectives: list[PlannedObjective] = []
@@ -123,6 +135,8 @@ def resolve(
     basis = None
     if not policy.spec.objectives:
         objectives = list(STAYS_UP)
+    for more in required:
+        objectives = _with_required(policy, more, library, objectives, providers)
     _check_same_minutes(policy, objectives)
     _check_another(policy, workload)
     _check_budgets(policy, library)
@@ -131,6 +145,7 @@ def resolve(
     plan = Plan(
         policy=f"{policy.namespace}/{policy.name}",
         policy_generation=policy.generation,
+        required=[f"{p.namespace}/{p.name}@{p.generation}" for p in required],
         analysis=_analysis(policy.spec.analysis, progress_deadline, providers),
         providers=providers,
         objectives=objectives,
@@ -139,7 +154,8 @@ def resolve(
         score=policy.spec.score,
         on_warning=policy.spec.on_warning,
         error_budget_policy=policy.spec.error_budget_policy,
-        old_pods=old_pods,
+        old_pods=old_pods.pattern if old_pods else None,
+        old_pods_since=old_pods.since if old_pods else None,
         baselines=[_slim(b, objectives) for b in baselines],
     )
     size = len(plan.model_dump_json(by_alias=True, exclude_none=True))
@@ -161,6 +177,55 @@ def trouble(policy: Policy, library: Library, workloads: Iterable[str]) -> str |
     except Unresolved as problem:
         return None if problem.waiting else str(problem)
     return None
+
+
+def _with_required(
+    policy: Policy,
+    more: Policy,
+    library: Library,
+    given: Sequence[PlannedObjective],
+    providers: list[ProviderPlan],
+) -> list[PlannedObjective]:
+    """The objectives with those that a required policy adds; each of these must pass, whatever scores.
+
+    They are found, and their provider too, as the required policy itself would find them: what is
+    required cannot be led elsewhere by whom it is required of. The rhythm is the judging policy's.
+    """
+    source = f"ReleasePolicy/{more.namespace}/{more.name}@{more.generation}"
+    rhythm = replace(more, spec=more.spec.model_copy(update={"analysis": policy.spec.analysis}))
+    found: list[PlannedObjective] = []
+    try:
+        for index, entry in enumerate(more.spec.objectives):
+            where = f"spec.objectives[{index}]"
+            found.append(_objective(rhythm, library, entry, where, providers))
+    except Unresolved as problem:
+        field = problem.field
+        if not field.startswith("spec.analysis."):
+            field = f"{source}: {field}"
+        raise Unresolved(field, problem.message, waiting=problem.waiting) from None
+    objectives = list(given)
+    for objective in found or list(STAYS_UP):
+        mine = objective.model_copy(
+            update={
+                "source": objective.source if objective.source != "inline" else source,
+                "key": not objective.informational,
+            }
+        )
+        names = [o.name for o in objectives]
+        if mine.name in names:
+            at = names.index(mine.name)
+            if objectives[at].model_copy(update={"key": mine.key, "weight": mine.weight}) == mine:
+                objectives[at] = objectives[at].model_copy(update={"key": mine.key})
+                continue  # the team has it already
+            mine = mine.model_copy(update={"name": f"{more.name}.{mine.name}"})
+        objectives.append(mine)
+    if len(objectives) > MAX_OBJECTIVES:
+        raise Unresolved(
+            "spec.objectives",
+            f"with those of {source} there are {len(objectives)} objectives, more than "
+            f"{MAX_OBJECTIVES}: use fewer",
+        )
+    return objectives
 
 
 def _slim(baseline: PlannedBaseline, objectives: Sequence[PlannedObjective]) -> PlannedBaseline:

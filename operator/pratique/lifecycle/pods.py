@@ -8,7 +8,8 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from ..resources.release import Cohort, ReleaseStatus
+from ..queries import podnames
+from ..resources.release import Cohort, ReleaseSpec, ReleaseStatus
 from . import grid
 from .rollout import current, own_pods
 from .situation import Situation
@@ -27,8 +28,10 @@ def count(s: Situation, status: ReleaseStatus) -> ReleaseStatus:
         return status
     known = {p for c in status.cohorts for p in c.pods}
     by_moment: dict[datetime, list[str]] = {c.from_: list(c.pods) for c in status.cohorts}
+    born: dict[datetime, datetime] = {c.from_: c.born for c in status.cohorts if c.born}
+    reused = s.spec.workload.kind == "StatefulSet"
     analysis = s.spec.plan.analysis
-    prefix = f"{revision.name}-"
+    prefix = podnames.stem(s.spec.workload.kind, s.spec.workload.name, revision.name)
     for pod in sorted(own_pods(s.view, revision), key=lambda p: (p.ready_since or s.now, p.name)):
         short = pod.name.removeprefix(prefix)
         if short in known or not pod.ready or pod.ready_since is None or len(known) >= MAX_PODS:
@@ -40,14 +43,39 @@ def count(s: Situation, status: ReleaseStatus) -> ReleaseStatus:
             continue
         by_moment.setdefault(start, []).append(short)
         known.add(short)
-    cohorts = [Cohort(from_=at, pods=sorted(names)) for at, names in sorted(by_moment.items())]
+        if reused:
+            born[start] = max(born.get(start, pod.created), pod.created)
+    cohorts = [
+        Cohort(from_=at, pods=sorted(names), born=born.get(at))
+        for at, names in sorted(by_moment.items())
+    ]
     return status if cohorts == status.cohorts else status.model_copy(update={"cohorts": cohorts})
 
 
-def counted(status: ReleaseStatus, since: datetime) -> tuple[str, ...]:
+def counted(spec: ReleaseSpec, status: ReleaseStatus, since: datetime) -> tuple[str, ...]:
     """Full names of the pods that count at least from ``since`` on."""
-    prefix = f"{status.rollout.revision_object}-"
+    prefix = stem(spec, status)
     return tuple(sorted(prefix + p for c in status.cohorts if c.from_ <= since for p in c.pods))
+
+
+def births(
+    spec: ReleaseSpec, status: ReleaseStatus, since: datetime
+) -> tuple[tuple[str, datetime], ...]:
+    """When those pods were created whose names an earlier version's pods had before them."""
+    prefix = stem(spec, status)
+    return tuple(
+        sorted(
+            (prefix + p, c.born)
+            for c in status.cohorts
+            if c.born is not None and c.from_ <= since
+            for p in c.pods
+        )
+    )
+
+
+def stem(spec: ReleaseSpec, status: ReleaseStatus) -> str:
+    """What the names of the release's pods begin with."""
+    return podnames.stem(spec.workload.kind, spec.workload.name, status.rollout.revision_object)
 
 
 def latch_window(s: Situation, status: ReleaseStatus) -> ReleaseStatus:

@@ -66,7 +66,9 @@ def gather(s: Situation, status: ReleaseStatus) -> tuple[Recorded | None, list[Q
     if begin is not None and end is not None and last >= end:
         for objective in objectives:
             if objective.indicator.query:
-                question = s.question(objective, end, end - begin, pods=counted(status, end))
+                question = s.question(
+                    objective, end, end - begin, pods=counted(s.spec, status, end)
+                )
                 answer = probe.want(s, question, end + s.delay(objective))
                 if answer is not None:
                     whole[objective.name] = answer.sample

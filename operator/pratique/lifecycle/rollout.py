@@ -9,7 +9,10 @@ from ..resources.release import Diagnosis, ReleaseStatus, RolloutStatus
 from .causes import BY_NAME
 from .diagnosis import Finding, diagnose, look_again
 from .situation import Situation
-from .view import Pod, Revision, View
+from .view import Pod, Revision, View, Workload
+
+LAG = timedelta(seconds=30)
+"""By how much one watch may be behind another at most."""
 
 TOLD = 1000
 """Characters of a diagnosis as told: where room is short, messages beyond 1,024 are cut at their end."""
@@ -29,16 +32,45 @@ def current(s: Situation, status: ReleaseStatus) -> Revision | None:
         return None
     if workload.paused and workload.updated == 0:
         return None
+    if workload.revision_object is not None:
+        return next((r for r in s.view.revisions if r.name == workload.revision_object), None)
+    if newest.template_hash is not None:
+        wanted = status.template_hash or s.spec.template_hash
+        same = [r for r in s.view.revisions if r.template_hash == wanted]
+        # The API server's new defaults change our hash of the workload, not what was recorded.
+        late = s.now - s.spec.noticed_at >= LAG
+        return max(same, key=lambda r: r.number, default=newest if late else None)
     if workload.revision is not None and workload.revision != str(newest.number):
         return None  # one of the two watches is behind
     return newest
 
 
 def own_pods(view: View, revision: Revision | None) -> list[Pod]:
-    """The pods of this release's version."""
+    """The pods of this release's version, without those below the partition."""
     if revision is None:
         return []
-    return [p for p in view.pods if p.revision == revision.pod_hash]
+    first = view.workload.partition or 0
+    return [p for p in view.pods if p.revision == revision.pod_hash and p.ordinal >= first]
+
+
+def rolled_out_since(view: View, now: datetime) -> datetime | None:
+    """Since when the workload is rolled out as it stands, where its kind has no condition that says so.
+
+    Known is since when at the latest: when its version was recorded, and when the last of its pods became
+    Ready. A pod that was merely replaced makes it younger, and so judged as new, which does no harm.
+    """
+    workload = view.workload
+    if workload.revision_object is not None:
+        revision = next((r for r in view.revisions if r.name == workload.revision_object), None)
+    else:
+        revision = view.current
+    pods = own_pods(view, revision)
+    if revision is None or not _complete(view, revision, workload.revision, now):
+        return None
+    moments = [revision.created, *(p.ready_since for p in pods)]
+    known = [m for m in moments if m is not None]
+    whole = len(pods) >= workload.desired and len(known) == len(moments)
+    return max(known) if whole and all(p.ready for p in pods) else None
 
 
 def follow(s: Situation, status: ReleaseStatus) -> ReleaseStatus:
@@ -48,35 +80,58 @@ def follow(s: Situation, status: ReleaseStatus) -> ReleaseStatus:
     workload, before = s.view.workload, status.rollout
     revision = current(s, status)
     pods = own_pods(s.view, revision)
+    number = before.revision
+    if revision is not None and (number is None or revision.template_hash is None):
+        number = str(revision.number)
+        if revision.template_hash is not None and workload.revision is not None:
+            number = workload.revision
     completed_at = before.completed_at
-    if completed_at is None and revision is not None and _complete(s.view, revision):
+    complete = revision is not None and _complete(s.view, revision, number, s.now)
+    if completed_at is None and complete:
         completed_at = s.now
     finding = diagnose(workload, pods, s.now, s.view.notes, revision.name if revision else None)
     if completed_at is not None and finding and not finding.runtime:
         finding = None  # want of room for a later pod does not speak against the version
     rollout = RolloutStatus(
-        revision=str(revision.number) if revision else before.revision,
+        revision=number,
         revision_object=revision.name if revision else before.revision_object,
         desired=workload.desired,
         updated=workload.updated if revision else 0,
         ready=sum(p.ready and not p.deleting for p in pods),
+        partition=_partition(workload, before),
         completed_at=completed_at,
         diagnosis=_diagnosis(finding, before.diagnosis, s.now),
     )
     return status.model_copy(update={"rollout": rollout})
 
 
-def _complete(view: View, revision: Revision) -> bool:
+def _complete(view: View, revision: Revision, number: str | None, now: datetime) -> bool:
     w = view.workload
-    return (
-        # A newer template may roll out while no newer release could begin yet.
-        w.revision in (None, str(revision.number))
-        and w.desired > 0
-        and not w.paused
-        and w.observed_generation >= w.generation
-        and w.updated == w.desired == w.total
-        and w.available >= w.desired
+    # A newer template may roll out while no newer release could begin yet.
+    newest = (
+        w.revision_object == revision.name
+        if w.revision_object is not None
+        else w.revision in (None, number)
     )
+    if not newest or w.desired <= 0 or w.paused or w.observed_generation < w.generation:
+        return False
+    if w.partition is None:
+        return w.updated == w.desired == w.total and w.available >= w.desired
+    # What the workload says of availability counts the pods below the partition too.
+    return w.updated >= w.desired <= sum(_available(p, w, now) for p in own_pods(view, revision))
+
+
+def _available(pod: Pod, workload: Workload, now: datetime) -> bool:
+    if not pod.ready or pod.deleting or pod.ready_since is None:
+        return False
+    return now - pod.ready_since >= timedelta(seconds=workload.min_ready)
+
+
+def _partition(workload: Workload, before: RolloutStatus) -> int | None:
+    """As it stands; once the rollout is complete the lowest that was seen."""
+    if before.completed_at is None or workload.partition is None:
+        return workload.partition
+    return None if before.partition is None else min(before.partition, workload.partition)
 
 
 def _diagnosis(
@@ -159,17 +214,39 @@ def waiting_for(s: Situation, status: ReleaseStatus) -> tuple[str, str]:
         return "RollingOut", f"{told(s, status)}{when if s.now < left else ''}"
     if s.view and s.view.workload.paused:
         return "RollingOut", "the workload is paused: kubectl rollout resume lets it go on"
+    if s.view and s.view.workload.kept_back:
+        return (
+            "RollingOut",
+            f"partition {s.view.workload.partition} keeps every pod on the version before: lower it, "
+            f"until {_clock(deadline(s))}",
+        )
+    if s.view and s.view.workload.desired == 0 and s.view.workload.kind == "DaemonSet":
+        return (
+            "ScaledToZero",
+            f"no node takes a pod of it: it is judged when pods come, until {_clock(deadline(s))}",
+        )
     if s.view and s.view.workload.desired == 0:
         return (
             "ScaledToZero",
             "the workload is scaled to zero: it is judged when pods come, until "
             f"{_clock(deadline(s))}",
         )
+    by_hand = ""
+    if s.view and s.view.workload.on_delete and rollout.updated < rollout.desired:
+        by_hand = "a pod takes it when the old one is deleted (OnDelete); "
     return (
         "RollingOut",
-        f"{rollout.ready} of {rollout.desired} pods of this version are ready; "
+        f"{rollout.ready} of {rollout.desired} pods of this version are ready; {by_hand}"
         f"until {_clock(deadline(s))}",
     )
+
+
+def waits_for_people(s: Situation, status: ReleaseStatus) -> bool:
+    """Whether it is up to people that the rollout goes on: that it does not says nothing of the version."""
+    if s.view is None:
+        return False
+    w, rollout = s.view.workload, status.rollout
+    return w.paused or w.kept_back or (w.on_delete and rollout.updated < rollout.desired)
 
 
 def _clock(moment: datetime) -> str:

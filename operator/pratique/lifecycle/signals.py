@@ -11,7 +11,7 @@ from datetime import timedelta
 from ..judge.samples import Missing, Sample, Value
 from ..resources.indicator import KubernetesIndicator
 from ..resources.release import ReleaseStatus, Signals
-from .pods import counted
+from .pods import counted, stem
 from .rollout import current, own_pods
 from .situation import Situation
 
@@ -30,8 +30,9 @@ def accumulate(s: Situation, status: ReleaseStatus) -> ReleaseStatus:
     restarts = sum(c.restarts for p in pods for c in p.containers)
     oom_kills = sum(c.oom_killed for p in pods for c in p.containers)
     unready = total = 0.0
+    prefix = stem(s.spec, status)
     for cohort in status.cohorts:
-        names = {f"{status.rollout.revision_object}-{p}" for p in cohort.pods}
+        names = {prefix + p for p in cohort.pods}
         start = max(before.until, cohort.from_)
         if until <= start:
             continue
@@ -59,7 +60,7 @@ def sample(indicator: KubernetesIndicator, s: Situation, status: ReleaseStatus) 
         return Missing("NoData", "no pod of this release has been Ready for the warm-up")
     first = status.window_from or min(c.from_ for c in status.cohorts)
     span = min(s.now - first, s.spec.plan.analysis.window)
-    pods = len(counted(status, first))
+    pods = len(counted(s.spec, status, first))
     if status.rollout.desired:  # scaled down: those that stay are enough; to zero, none stays
         pods = min(pods, status.rollout.desired)
     wanted = span / timedelta(seconds=1) * pods / 2

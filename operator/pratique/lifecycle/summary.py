@@ -39,11 +39,11 @@ def summarize(
 ) -> ReleasePolicyStatus:
     """The policy's status; equal to ``before`` where nothing changed.
 
-    ``shadowed`` names workloads that this policy speaks of and another one judges; ``problem`` is why
+    ``shadowed`` names workloads that this policy speaks of and another one judges, with that; ``problem`` is why
     it cannot be turned into a plan.
     """
-    rows = [_row(j) for j in judged if j.newest is not None]
-    rows.sort(key=lambda r: (_ORDER[r.verdict], r.kind, r.name))
+    rows = [_row(policy, j) for j in judged if j.newest is not None]
+    rows.sort(key=lambda r: (_ORDER[r.verdict], r.namespace or "", r.kind, r.name))
     counts = {
         verdict: sum(r.verdict == verdict for r in rows)
         for verdict in ("Promotable", "NotPromotable", "Inconclusive")
@@ -67,10 +67,12 @@ def summarize(
     return status if status == before else status.model_copy(update={"evaluated_at": now})
 
 
-def _row(judged: Judged) -> WorkloadVerdict:
+def _row(policy: Policy, judged: Judged) -> WorkloadVerdict:
     newest = judged.newest
     assert newest is not None
+    elsewhere = judged.workload.namespace != policy.namespace
     return WorkloadVerdict(
+        namespace=judged.workload.namespace if elsewhere else None,
         kind=judged.workload.kind,
         name=judged.workload.name,
         release=newest.name,
@@ -94,14 +96,9 @@ def _conditions(
         wanted.append(("Ready", "Unknown", "Stalled", "the policy cannot be applied as it stands"))
         wanted.append(("Stalled", "True", "Unresolved", problem))
     if shadowed:
-        wanted.append(
-            (
-                "Shadowed",
-                "True",
-                "AnotherPolicy",
-                f"another policy judges {', '.join(sorted(shadowed)[:10])}",
-            )
-        )
+        more = f" and {len(shadowed) - 10} more" if len(shadowed) > 10 else ""
+        text = f"another policy judges {', '.join(sorted(shadowed)[:10])}{more}"
+        wanted.append(("Shadowed", "True", "AnotherPolicy", text))
     truth, reason, message = _promotable(rows, total)
     if mode != "Enforce" and truth == "False":
         # Those who wait for this are not held back, nor told that all is well.
@@ -138,6 +135,8 @@ def _promotable(rows: Sequence[WorkloadVerdict], total: int) -> tuple[Status, st
 
 
 def _named(what: str, rows: Sequence[WorkloadVerdict]) -> str:
-    names = ", ".join(f"{r.release} ({r.reason})" for r in rows[:5])
+    names = ", ".join(
+        f"{r.namespace + '/' if r.namespace else ''}{r.release} ({r.reason})" for r in rows[:5]
+    )
     more = f" and {len(rows) - 5} more" if len(rows) > 5 else ""
     return f"{what}: {names}{more}"

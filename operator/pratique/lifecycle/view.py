@@ -17,6 +17,8 @@ class Container:
 
     name: str
     image: str = ""
+    image_id: str = ""
+    """What the runtime made of the image: its digest, as a rule; empty until it runs."""
     init: bool = False
     restarts: int = 0
     waiting: tuple[str, str] | None = None
@@ -43,7 +45,7 @@ class Pod:
 
     name: str
     revision: str
-    """The ReplicaSet's pod-template-hash (or controller-revision-hash) it carries."""
+    """The label that tells its version: pod-template-hash, or controller-revision-hash."""
     created: datetime
     ready: bool = False
     ready_since: datetime | None = None
@@ -62,6 +64,12 @@ class Pod:
     """Why it is as it is, as the kubelet or a controller says of the whole pod: Evicted, NodeLost, OutOfcpu."""
     gate: str | None = None
     """The message of Ready=False with reason ReadinessGatesNotReady."""
+
+    @property
+    def ordinal(self) -> int:
+        """The number at the end of a StatefulSet's pod's name; 0 where there is none."""
+        number = self.name.rpartition("-")[2]
+        return int(number) if number.isdecimal() else 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,10 +95,12 @@ class Revision:
 
     name: str
     number: int
-    """The annotation deployment.kubernetes.io/revision."""
+    """The annotation deployment.kubernetes.io/revision, or a ControllerRevision's own number."""
     pod_hash: str
     """The label that its pods carry."""
     template: Mapping[str, Any] = field(default_factory=dict)
+    template_hash: str | None = None
+    """Our hash of the template that a ControllerRevision holds."""
     created: datetime | None = None
     desired: int = 0
 
@@ -109,16 +119,26 @@ class Workload:
     template: Mapping[str, Any]
     """The defaulted pod template, as the API server gives it."""
     desired: int
+    """How many pods of this version are wanted: of a StatefulSet those at or above its partition."""
     updated: int
     available: int
     """Available pods of whichever version."""
     total: int
     """Pods of whichever version, terminating ones left out."""
     revision: str | None = None
-    """Kubernetes' number of the newest revision (annotation deployment.kubernetes.io/revision)."""
+    """Kubernetes' number of the newest version: the annotation deployment.kubernetes.io/revision, or of
+    a DaemonSet its template's generation."""
+    revision_object: str | None = None
+    """A StatefulSet's status.updateRevision: the ControllerRevision of the newest version."""
     paused: bool = False
+    partition: int | None = None
+    """A StatefulSet's own partition, where it keeps pods on the version before."""
+    on_delete: bool = False
+    """Whether a pod changes its version only when somebody deletes it."""
+    min_ready: float = 0.0
+    """Seconds that a pod must be Ready to be available."""
     progress_deadline: float | None = 600.0
-    """Seconds; none where the kind knows no such deadline."""
+    """Seconds that a rollout may be expected to take; none where the workload has no such deadline."""
     progress_failed: str | None = None
     """The message of Progressing=False, reason ProgressDeadlineExceeded."""
     replica_failure: str | None = None
@@ -134,6 +154,11 @@ class Workload:
     def key(self) -> tuple[str, str, str]:
         """(namespace, kind, name)."""
         return (self.namespace, self.kind, self.name)
+
+    @property
+    def kept_back(self) -> bool:
+        """Whether the partition keeps every pod on the version before."""
+        return bool(self.partition) and self.desired == 0
 
 
 @dataclass(frozen=True, slots=True)

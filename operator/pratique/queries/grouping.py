@@ -65,6 +65,10 @@ class Batch:
                 tally.resets.add(values)
             else:
                 tally.add(values, row.labels.get("le", ""), row.value)
+        # The last value before the span may be another's, whose name a young pod has taken.
+        oldest = self.counter.end.timestamp() - self.counter.span - self.counter.look_back
+        young = {m.values for m in self.members if m.born is not None and m.born >= oldest}
+        tally.resets |= young & tally.counts.keys()
         return tally
 
     def raw(self, resets: Iterable[Values]) -> Query:
@@ -92,11 +96,13 @@ class Batch:
         begin = round(end - c.span, 3)
         counts = {v: les for v, les in tally.counts.items() if v not in tally.resets}
         exact = Tally(counts)
+        # Creation is told to the second; within the first one no pod was scraped and counts.
+        born = {m.values: min(m.born + 1, begin) for m in self.members if m.born is not None}
         # Several answers may hold the same series: one's namespace with another's name.
         series = {frozenset(row.labels.items()): row for vector in answers for row in vector}
         for row in series.values():
             values = tuple(row.labels.get(label, "") for label in c.by)
-            grown = growth(row.samples, begin, end)
+            grown = growth(row.samples, begin, end, born.get(values))
             if grown is not None and values in tally.resets:
                 exact.add(values, row.labels.get("le", ""), grown)
         return exact

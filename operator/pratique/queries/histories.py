@@ -12,14 +12,13 @@ from dataclasses import dataclass
 
 from ..judge.samples import History, Missing, Sample
 from ..resources.indicator import LatencyIndicator, Series
-from . import promql
+from . import podnames, promql
 from .needs import Values, matchers
 from .questions import Question
 from .vectors import Vector
 
 MAX_WORKLOADS = 40
 """Workloads in one query: a day of minutes of each is some 60 kB of the answer."""
-POD_SUFFIX = "-[a-z0-9]+"
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,7 +28,8 @@ class Part:
     metric: str
     matchers: tuple[str, ...]
     by: tuple[str, ...]
-    pods: bool
+    pods: str
+    """The suffix by which pods are told, as an RE2 expression; empty where they are not."""
 
 
 @dataclass(frozen=True)
@@ -46,12 +46,10 @@ def wanted(question: Question) -> Wanted | Missing:
     indicator, scope = question.indicator, question.scope
     by: tuple[str, ...] = (indicator.labels.namespace or question.provider.scope_label,)
     values: Values = (scope.namespace,)
-    pods = indicator.attribution == "Pod"
-    if pods and scope.pod_pattern and scope.pod_pattern.endswith(POD_SUFFIX):
-        by, values = (*by, indicator.labels.pod), (
-            *values,
-            scope.pod_pattern.removesuffix(POD_SUFFIX),
-        )  # fmt: skip
+    pods, by_pod = "", indicator.attribution == "Pod"
+    if by_pod and scope.pod_pattern and (found := podnames.split(scope.pod_pattern)):
+        name, pods = found
+        by, values = (*by, indicator.labels.pod), (*values, name)
     elif indicator.attribution == "Workload" and indicator.labels.workload:
         by, values = (*by, indicator.labels.workload), (*values, scope.workload)
     else:
@@ -98,7 +96,7 @@ class Ask:
         """In PromQL; to be asked as of the question's end."""
         part, q = self.part, self.question
         members = [
-            ((*v[:-1], promql.re2(v[-1]) + POD_SUFFIX) if part.pods else v, part.pods)
+            ((*v[:-1], promql.re2(v[-1]) + part.pods) if part.pods else v, bool(part.pods))
             for v in self.members
         ]
         series = promql.choose(part.metric, part.by, members, part.matchers)

@@ -48,6 +48,8 @@ class Member:
     values: Values
     pattern: bool = False
     """Whether the last value is an RE2 expression."""
+    born: float | None = None
+    """Unix seconds, where another pod had the name before: its samples are not to be counted."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,7 +83,10 @@ def members(question: Question) -> tuple[tuple[str, ...], tuple[Member, ...]]:
         case "Pod":
             by: tuple[str, ...] = (namespace, labels.pod)
             if scope.pods:
-                found = tuple(Member((scope.namespace, p)) for p in sorted(set(scope.pods)))
+                born = {p: at.timestamp() for p, at in scope.births}
+                found = tuple(
+                    Member((scope.namespace, p), born=born.get(p)) for p in sorted(set(scope.pods))
+                )
             elif scope.pod_pattern:
                 _compiles(scope.pod_pattern)
                 found = (Member((scope.namespace, scope.pod_pattern), pattern=True),)

@@ -139,17 +139,17 @@ SET_LABEL = "pratique_set"
 
 
 def history(
-    series: str, step: float, look_back: float, by: Sequence[str], pods: bool, span: float
+    series: str, step: float, look_back: float, by: Sequence[str], pods: str, span: float
 ) -> str:
     """Counts of each step over the span, summed by ``by``; the last of it is a pod's label.
 
-    With ``pods`` its values are cut to what pods of one ReplicaSet share.
+    With ``pods``, the suffix's expression, its values are cut to what pods of one set share.
     """
     counted = count(series, step, look_back)
     *place, last = by
     labels = ",".join([*place, SET_LABEL if pods else last])
     if pods:
-        name = quoted("(.+)-[a-z0-9]+")
+        name = quoted(f"(.+){pods}")
         counted = (
             f"label_replace({counted},{quoted(SET_LABEL)},{quoted('$1')},{quoted(last)},{name})"
         )

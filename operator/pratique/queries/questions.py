@@ -33,6 +33,8 @@ class Scope:
     version: str = ""
     pods: tuple[str, ...] = ()
     """Exact pod names, for attribution Pod …"""
+    births: tuple[tuple[str, datetime], ...] = ()
+    """When those of them were created whose names others had before: what is older is not theirs."""
     pod_pattern: str | None = None
     """… or an RE2 expression for them (anchored by Prometheus)."""
     baseline_pattern: str | None = None

@@ -17,7 +17,7 @@ from datetime import datetime, timedelta
 from ..judge.samples import Missing
 from ..judge.slices import Slice
 from ..resources.indicator import Series, ServiceLevelIndicatorSpec
-from . import promql
+from . import podnames, promql
 from .errors import Unasked
 from .grouping import Query
 from .needs import matchers
@@ -27,8 +27,6 @@ from .vectors import Vector
 MAX_POINTS = 11_000
 """Slices a query: what Prometheus itself allows a range query."""
 PART_TAG = "pratique_part"
-_POD_SUFFIX = "-[bcdfghjklmnpqrstvwxz2456789]{1,10}-[bcdfghjklmnpqrstvwxz2456789]{5}"
-"""What a Deployment's pods have behind its name: the letters that Kubernetes draws its names from."""
 
 
 @dataclass(frozen=True)
@@ -39,7 +37,7 @@ class Source:
     provider: Provider
     namespace: str
     workload: str | None = None
-    """The Deployment; None: all that there is in the namespace."""
+    """The Deployment, StatefulSet or DaemonSet; None: all that there is in the namespace."""
 
 
 def query(source: Source, begin: datetime, end: datetime, step: timedelta) -> Query:
@@ -164,8 +162,7 @@ def _select(source: Source, series: Series) -> str:
     whose = [promql.one_of(namespace, [source.namespace])]
     if workload is not None:
         if source.indicator.attribution == "Pod":
-            pods = promql.re2(workload) + _POD_SUFFIX
-            whose.append(promql.one_of(labels.pod, (), [pods]))
+            whose.append(promql.one_of(labels.pod, (), [podnames.of_any_kind(workload)]))
         elif labels.workload:
             whose.append(promql.one_of(labels.workload, [workload]))
         else:

@@ -96,7 +96,8 @@ class AgreedObjective(Model):
     indicator: IndicatorSource | None = None
     """What is measured, written out."""
     workload: Name | None = None
-    """With indicator: the Deployment whose events count; default all that is found in the namespace."""
+    """With indicator: the workload whose events count, by its name; default all that is found in the
+    namespace."""
     target: Target
     """The share promised, such as 0.99."""
 

@@ -81,7 +81,7 @@ class AnalysisBaseline(Model):
     before: PositiveDuration | None = None
     """The same workload, so long before the window."""
     workload: Name | None = None
-    """Another Deployment, over the same time."""
+    """Another workload of the same kind, over the same time."""
     max_traffic_ratio: Annotated[Number, Field(gt=1, le=1000)] = 3.0
     """A baseline with this many times more, or fewer, requests a second is passed over."""
     on_no_baseline: Literal["AbsoluteOnly", "Inconclusive"] = "AbsoluteOnly"

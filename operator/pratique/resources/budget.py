@@ -196,8 +196,8 @@ class BudgetTerms(Model):
     time_slice: TimeSlice | None = None
     """How time is cut, for Timeslices and RatioTimeslices."""
     workload: Name | None = None
-    """The Deployment whose events the target counts; default all that the indicator finds in the
-    namespace."""
+    """The workload whose events the target counts, by its name; default all that the indicator finds in
+    the namespace."""
 
 
 def check_budget(terms: BudgetTerms, *, counted: bool) -> None:

@@ -28,7 +28,7 @@ from .judgement import Verdict
 from .objective import Bounds, IndicatorSource, ServiceLevelObjectiveSpec
 from .sensitivity import Drift, JudgingTerms, Score, ScoringTerms
 
-WorkloadKind = Literal["Deployment"]
+WorkloadKind = Literal["Deployment", "StatefulSet", "DaemonSet"]
 BaselineSource = Literal[
     "LastPromotable", "LastReleases", "BeforeRollout", "OldPods", "Workload", "Fixed"
 ]
@@ -38,7 +38,7 @@ class TargetRef(Model):
     """A workload in the policy's namespace."""
 
     kind: WorkloadKind
-    """Deployment."""
+    """Deployment, StatefulSet or DaemonSet."""
     name: Name
     """The workload's name."""
 
@@ -74,7 +74,7 @@ class LabelRequirement(Model):
 
 
 class LabelSelector(Model):
-    """Matches the workloads' own labels; everything must hold."""
+    """Matches an object's own labels; everything must hold."""
 
     model_config = rules(
         cel(
@@ -244,7 +244,7 @@ class BaselineChoice(Model):
         ),
         cel(
             "(self.source == 'Workload') == has(self.name)",
-            "name belongs to Workload: the Deployment beside this one that is compared with",
+            "name belongs to Workload: the workload of the same kind beside this one that is compared with",
         ),
         cel(
             "(self.source == 'Fixed') == has(self.values)",
@@ -260,14 +260,15 @@ class BaselineChoice(Model):
     source: BaselineSource
     """LastPromotable: the newest release promotable by evidence (or adopted). LastReleases: the last
     ``count`` of these together. BeforeRollout: the release before, over the window before the
-    rollout. OldPods: its pods over the same minutes. Workload: another Deployment over the same
-    minutes. Fixed: values written here."""
+    rollout. OldPods: its pods over the same minutes; of a StatefulSet those below its partition, of a
+    DaemonSet none, as names do not tell them apart. Workload: another workload of the same kind over the
+    same minutes. Fixed: values written here."""
     count: Annotated[int, Field(strict=True, ge=2, le=20)] | None = None
     """LastReleases: how many."""
     aggregate: Literal["Mean", "Median", "P90", "P95", "Min", "Max"] | None = None
     """LastReleases: how their values become one; default Median."""
     name: Name | None = None
-    """Workload: the Deployment's name."""
+    """Workload: its name."""
     values: (
         Annotated[
             list[FixedValue],
@@ -289,7 +290,12 @@ class BaselineChoice(Model):
                 self.count,
                 "how many promotable releases are taken together",
             ),
-            ("Workload", "name", self.name, "the Deployment beside this one that is compared with"),
+            (
+                "Workload",
+                "name",
+                self.name,
+                "the workload of the same kind beside this one that is compared with",
+            ),
         ):
             if (self.source == source) != (given is not None):
                 raise ValueError(f"{field} belongs to {source}: {mend}")
@@ -441,6 +447,11 @@ def check_names(objectives: list[PolicyObjective]) -> None:
             )
 
 
+_REQUIRE = (
+    "require adds to the policies of other namespaces: say namespaceSelector, which names those"
+)
+
+
 class ReleasePolicySpec(Model):
     """Which workloads' releases are judged, by what, and how."""
 
@@ -458,6 +469,10 @@ class ReleasePolicySpec(Model):
             f"{_NO_ORDER} || {_ORDER}.all(b, !has(b.values) || b.values.all(v, "
             f"has(self.objectives) && self.objectives.exists(o, {TITLE} == v.objective)))",
             _FIXED,
+        ),
+        cel(
+            "!(has(self.require) && self.require) || has(self.namespaceSelector)",
+            _REQUIRE,
         ),
     )
 
@@ -478,6 +493,12 @@ class ReleasePolicySpec(Model):
     """The workloads, by name."""
     selector: LabelSelector | None = None
     """The workloads, by their own labels."""
+    namespace_selector: LabelSelector | None = None
+    """In the library namespace only: the workloads of all namespaces with these labels, as far as they have
+    no policy of their own."""
+    require: bool = False
+    """With namespaceSelector: where a workload has a policy of its own, the objectives here are added to
+    that one's, and each must pass."""
     provider: Name | None = None
     """The MetricsProvider for indicators that name none; default the one called default."""
     objectives: PolicyObjectives = []
@@ -497,6 +518,8 @@ class ReleasePolicySpec(Model):
     def _valid(self) -> Self:
         if (self.target_refs is None) == (self.selector is None):
             raise ValueError("say exactly one of targetRefs and selector")
+        if self.require and self.namespace_selector is None:
+            raise ValueError(_REQUIRE)
         targets = self.target_refs or []
         for target in targets:
             if targets.count(target) > 1:
@@ -514,6 +537,8 @@ class ReleasePolicySpec(Model):
 class WorkloadVerdict(Model):
     """A workload's newest release."""
 
+    namespace: Name | None = None
+    """The workload's namespace, where it is not the policy's."""
     kind: WorkloadKind
     """The workload's kind."""
     name: Annotated[str, StringConstraints(max_length=253)]
@@ -551,10 +576,7 @@ class ReleasePolicyStatus(Model):
         list[WorkloadVerdict],
         Field(
             max_length=50,
-            json_schema_extra={
-                "x-kubernetes-list-type": "map",
-                "x-kubernetes-list-map-keys": ["kind", "name"],
-            },
+            json_schema_extra={"x-kubernetes-list-type": "atomic"},
         ),
     ] = []
     """The first 50, worst first."""

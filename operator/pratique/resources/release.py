@@ -190,6 +190,11 @@ class Plan(Model):
     """namespace/name of the policy."""
     policy_generation: int
     """Its generation."""
+    required: Annotated[
+        list[Annotated[str, StringConstraints(max_length=512)]],
+        Field(max_length=16, json_schema_extra={"x-kubernetes-list-type": "atomic"}),
+    ] = []
+    """The library's policies whose objectives were added, as namespace/name@generation."""
     analysis: PlanAnalysis
     """How the release is judged."""
     providers: Annotated[
@@ -211,6 +216,8 @@ class Plan(Model):
     """What warnings come to."""
     old_pods: Annotated[str, StringConstraints(max_length=512)] | None = None
     """A regular expression of the pods of the release before, whose history tells the noise."""
+    old_pods_since: Time | None = None
+    """Since when pods of those names were that release's, where names do not tell the version."""
     baselines: Annotated[
         list[PlannedBaseline],
         Field(max_length=12, json_schema_extra={"x-kubernetes-list-type": "atomic"}),
@@ -317,6 +324,9 @@ class Cohort(Model):
         Field(max_length=200, json_schema_extra={"x-kubernetes-list-type": "atomic"}),
     ]
     """Their names, without the release's prefix."""
+    born: Time | None = None
+    """StatefulSet: when the youngest of them was created. What was measured under their names before, pods
+    of an earlier version measured."""
 
 
 class Look(Model):
@@ -387,17 +397,21 @@ class RolloutStatus(Model):
     """The rollout as last seen."""
 
     revision: Annotated[str, StringConstraints(max_length=32)] | None = None
-    """Kubernetes' revision number."""
+    """Kubernetes' revision number; of a DaemonSet its template's generation."""
     revision_object: Annotated[str, StringConstraints(max_length=253)] | None = None
     """The ReplicaSet (or ControllerRevision)."""
     desired: int = 0
-    """How many pods are wanted."""
+    """How many pods of this version are wanted."""
     updated: int = 0
     """How many pods are of this version."""
     ready: int = 0
     """How many of those are Ready."""
+    partition: int | None = None
+    """A StatefulSet's partition, where it keeps pods on the version before: only those at or above it are
+    judged. Once the rollout is complete, the lowest that was seen."""
     completed_at: Time | None = None
-    """When every wanted pod was of this version, available, and none other was left; latched."""
+    """When every wanted pod was of this version, available, and none other was left; latched. With a
+    partition: when all pods at or above it were."""
     diagnosis: Diagnosis | None = None
     """Why it does not go on."""
 

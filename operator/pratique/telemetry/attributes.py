@@ -35,7 +35,7 @@ def of_release(metadata: ObjectMeta, release: Release, reason: str | None) -> di
     return said(
         {
             f"{_space(spec.workload.kind)}.uid": spec.workload.uid,
-            "k8s.replicaset.name": status.rollout.revision_object,
+            **_revision(spec.workload.kind, status.rollout),
             "service.name": spec.workload.name,
             "service.namespace": metadata.namespace,
             "service.version": spec.version,
@@ -63,11 +63,18 @@ def _space(kind: str) -> str:
     return "pratique.group" if kind == "ReleaseGroup" else f"k8s.{kind.lower()}"
 
 
-def of_rollout(rollout: RolloutStatus) -> dict[str, Value]:
+def _revision(kind: str, rollout: RolloutStatus) -> dict[str, str | None]:
+    """Kubernetes' object of the version; only a ReplicaSet has an attribute by convention."""
+    name = "k8s.replicaset.name" if kind == "Deployment" else "pratique.rollout.revision_object"
+    return {name: rollout.revision_object}
+
+
+def of_rollout(kind: str, rollout: RolloutStatus) -> dict[str, Value]:
     """The rollout's, as last seen."""
     return said(
         {
-            "k8s.replicaset.name": rollout.revision_object,
+            **_revision(kind, rollout),
+            "pratique.rollout.partition": rollout.partition,
             "pratique.rollout.revision": rollout.revision,
             "pratique.rollout.desired": rollout.desired,
             "pratique.rollout.updated": rollout.updated,

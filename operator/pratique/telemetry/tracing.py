@@ -74,7 +74,7 @@ class _Trace:
             root,
             root.start,
             rollout.completed_at or root.end,
-            attributes.of_rollout(rollout),
+            attributes.of_rollout(self.release.spec.workload.kind, rollout),
             error_type=stuck.cause if stuck else None,
             error=stuck.message if stuck else "",
             events=(attributes.of_diagnosis(rollout.diagnosis),) if rollout.diagnosis else (),

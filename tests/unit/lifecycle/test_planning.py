@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
@@ -31,6 +32,7 @@ from unit.lifecycle.builders import (
     library,
     policy,
     provider,
+    workload,
 )
 
 SPEC_OF_FAST = {k: FAST[k] for k in ("indicator", "pass")}
@@ -310,7 +312,7 @@ def order(*sources: str) -> dict[str, Any]:
 
 def sources(*history: Any, **analysis: Any) -> list[tuple[str, str]]:
     of = policy([FAST], analysis=analysis)
-    return [(b.source, b.release) for b in find_baselines(of, history, now=at(0))]
+    return [(b.source, b.release) for b in find_baselines(of, workload(), history, now=at(0))]
 
 
 def test_the_first_release_has_nothing_to_be_compared_with() -> None:
@@ -359,10 +361,10 @@ def test_pods_that_ran_for_less_than_a_look_are_no_baseline() -> None:
 
 def test_the_pods_before_are_measured_over_one_window_at_most_and_after_their_warm_up() -> None:
     of = policy([FAST])
-    [long] = find_baselines(of, [known(1)], now=at(0))
+    [long] = find_baselines(of, workload(), [known(1)], now=at(0))
     assert (long.from_, long.to) == (at(-600), at(0))
     assert long.pod_pattern == "cart-rs1-[a-z0-9]+"
-    [short] = find_baselines(of, [known(1, rolled_out_at=at(-300))], now=at(0))
+    [short] = find_baselines(of, workload(), [known(1, rolled_out_at=at(-300))], now=at(0))
     assert (short.from_, short.to) == (at(-240), at(0))
 
 
@@ -387,7 +389,7 @@ def test_several_releases_together_and_how_old_they_may_be() -> None:
 
     def one(**choice: Any) -> Any:
         of = policy([FAST], analysis={"baseline": {"order": [choice]}})
-        found = find_baselines(of, history, now=at(0))
+        found = find_baselines(of, workload(), history, now=at(0))
         if found and found[0].unfit:
             assert not found[0].values
             return found[0].unfit
@@ -409,7 +411,7 @@ def test_drift_counts_from_the_oldest_or_the_named_release() -> None:
 
     def anchor(**baseline: Any) -> str:
         of = policy([FAST], analysis={"baseline": {"drift": "50%", **baseline}})
-        [found] = [b for b in find_baselines(of, history, now=at(0)) if b.anchor]
+        [found] = [b for b in find_baselines(of, workload(), history, now=at(0)) if b.anchor]
         return found.release
 
     assert anchor() == "cart-1"
@@ -429,3 +431,76 @@ def test_old_pods_cannot_be_told_by_series_of_the_workload() -> None:
     problem = refusal(policy([shared], analysis={"baseline": order("OldPods")}))
     assert problem.field == "spec.analysis.baseline.order[0].source"
     assert "use LastPromotable, or attribution: Pod" in problem.message
+
+
+# What the library requires
+
+
+def must(*objectives: Any, **more: Any) -> Policy:
+    given: dict[str, Any] = {
+        "selector": {"matchLabels": {"app": "cart"}},
+        "namespaceSelector": {"matchLabels": {"team": "shop"}},
+        "require": True,
+        **more,
+    }
+    made = policy(list(objectives), name="must", namespace=LIBRARY, **given)
+    return replace(made, library=True)
+
+
+def with_required(of: Policy, *more: Policy, lib: Library | None = None) -> Plan:
+    return resolve(of, lib or library(), progress_deadline=600, required=more)
+
+
+def test_required_objectives_are_added_and_each_must_pass() -> None:
+    of = policy([FAST], score={"pass": "50%"})
+    made = with_required(of, must(ERRORS))
+    assert [(o.name, o.key) for o in made.objectives] == [("fast", False), ("errors", True)]
+    assert made.objectives[1].source == f"ReleasePolicy/{LIBRARY}/must@1"
+    assert made.required == [f"{LIBRARY}/must@1"]
+    assert made.policy == f"{NAMESPACE}/cart"
+
+
+def test_what_the_team_calls_alike_stays_beside_it_and_what_it_has_is_not_doubled() -> None:
+    loose = {**ERRORS, "pass": [{"value": {"lte": 0.5}}]}
+    assert [o.name for o in with_required(policy([loose]), must(ERRORS)).objectives] == [
+        "errors",
+        "must.errors",
+    ]
+    shared = library(
+        objectives={(LIBRARY, "errors"): {k: ERRORS[k] for k in ("indicator", "pass")}}
+    )
+    ref = {"ref": "errors"}
+    once = with_required(policy([ref]), must(ref), lib=shared)
+    assert [(o.name, o.key) for o in once.objectives] == [("errors", True)]
+
+
+def test_the_team_cannot_lead_what_is_required_to_another_provider() -> None:
+    theirs = provider("default", NAMESPACE, url="http://always-good:9090")
+    lib = library(provider(), theirs)
+    made = with_required(policy([FAST]), must(ERRORS), lib=lib)
+    asked = [made.providers[o.provider or 0].namespace for o in made.objectives]
+    assert asked == [NAMESPACE, LIBRARY]
+
+
+def test_a_required_policy_without_objectives_wants_that_it_stays_up() -> None:
+    made = with_required(policy([FAST]), must())
+    first, *others = made.objectives
+    assert first.name == "fast"
+    assert others
+    assert all(o.indicator.kubernetes for o in others)
+    assert made.basis is None
+
+
+def test_a_fault_in_what_is_required_names_its_policy() -> None:
+    with pytest.raises(Unresolved) as caught:
+        with_required(policy([FAST]), must({"ref": "nowhere"}))
+    assert caught.value.field == f"ReleasePolicy/{LIBRARY}/must@1: spec.objectives[0].ref"
+    with pytest.raises(Unresolved) as caught:
+        with_required(policy(analysis={"interval": "5s"}), must(ERRORS))
+    assert caught.value.field == "spec.analysis.interval"
+
+
+def test_too_many_with_those_that_are_required() -> None:
+    many = [{**FAST, "name": f"fast-{n}"} for n in range(40)]
+    with pytest.raises(Unresolved, match="there are 80 objectives"):
+        with_required(policy(many), must(*({**ERRORS, "name": f"errors-{n}"} for n in range(40))))

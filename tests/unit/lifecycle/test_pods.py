@@ -51,8 +51,8 @@ def test_a_pod_that_went_stays_counted() -> None:
     status = see(view(rolling(), [pod("a", ready=0)]), 10)
     status = see(view(rolling(), [pod("b", ready=20)]), 30, status)
     assert cohorts(status) == {60: ["a"], 120: ["b"]}
-    assert counting.counted(status, at(60)) == ("cart-abc-a",)
-    assert counting.counted(status, at(120)) == ("cart-abc-a", "cart-abc-b")
+    assert counting.counted(SPEC, status, at(60)) == ("cart-abc-a",)
+    assert counting.counted(SPEC, status, at(120)) == ("cart-abc-a", "cart-abc-b")
 
 
 def test_another_versions_pods_do_not_count() -> None:
@@ -74,8 +74,8 @@ def test_the_window_is_latched_and_a_later_pod_brings_no_cold_start() -> None:
     status = see(view(pods=[pod("a", ready=0)]), 30)
     status = see(view(pods=[pod("a", ready=0), pod("b", ready=200)]), 210, status)
     assert status.window_from == at(60)
-    assert counting.counted(status, at(240)) == ("cart-abc-a",)
-    assert counting.counted(status, at(300)) == ("cart-abc-a", "cart-abc-b")
+    assert counting.counted(SPEC, status, at(240)) == ("cart-abc-a",)
+    assert counting.counted(SPEC, status, at(300)) == ("cart-abc-a", "cart-abc-b")
 
 
 def test_as_many_pods_as_a_deployment_may_have_are_counted_in_a_form_that_can_be_written() -> None:
@@ -93,4 +93,4 @@ def test_pods_that_come_one_a_minute_are_counted_in_a_form_that_can_be_written()
         status = see(view(workload(), pods), 60 * i + 1, status)
     assert ReleaseStatus.model_validate(status.dump()) == status
     assert status.window_from == at(60)
-    assert "cart-abc-p31" in counting.counted(status, at(60 * 33))
+    assert "cart-abc-p31" in counting.counted(SPEC, status, at(60 * 33))

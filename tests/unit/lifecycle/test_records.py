@@ -131,7 +131,7 @@ def test_a_promotable_releases_values_are_the_next_ones_baseline() -> None:
         True,
         "cart-abc",
     )
-    baselines = find_baselines(policy([CHANGE]), [first], now=at(10_000))
+    baselines = find_baselines(policy([CHANGE]), workload(), [first], now=at(10_000))
     assert [b.source for b in baselines] == ["LastPromotable", "BeforeRollout"]
     of = plan([CHANGE], baselines=[b.dump() for b in baselines])
     assert ended(play(release_spec(of)).status) == ("Promotable", "AllObjectivesMet")
@@ -148,7 +148,7 @@ def _slower(question: Question, now: float) -> Sample:
 def test_what_was_measured_of_the_adopted_is_a_baseline_too() -> None:
     first = remembered(play(adopted(FAST), good, RUNNING))
     assert first.measured
-    baselines = find_baselines(policy([CHANGE]), [first], now=at(10_000))
+    baselines = find_baselines(policy([CHANGE]), workload(), [first], now=at(10_000))
     assert [b.source for b in baselines] == ["LastPromotable", "BeforeRollout"]
     of = plan([CHANGE], baselines=[b.dump() for b in baselines[:1]])
     assert ended(play(release_spec(of), _slower).status)[0] == "NotPromotable"
@@ -158,7 +158,7 @@ def test_what_was_measured_of_the_adopted_is_a_baseline_too() -> None:
 def test_figures_of_a_release_that_was_not_promotable_are_not_remembered(provider: Any) -> None:
     found = remembered(play(release_spec(plan([FAST])), provider))
     assert found.values == ()
-    assert find_baselines(policy([FAST]), [found], now=at(10_000)) == []
+    assert find_baselines(policy([FAST]), workload(), [found], now=at(10_000)) == []
 
 
 def test_a_re_based_hash_is_the_one_remembered() -> None:

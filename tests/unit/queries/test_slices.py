@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -53,7 +54,10 @@ def test_it_is_one_bounded_subquery() -> None:
 
 
 def test_a_workloads_pods_are_told_from_those_of_its_namesakes() -> None:
-    assert 'namespace="shop",pod=~"web-[bcd' in expr(source(BAD, "web"))
+    [matcher] = set(re.findall(r'namespace="shop",pod=~"([^"]+)"', expr(source(BAD, "web"))))
+    mine = ("web-7d9f8c-x2k4p", "web-0", "web-12", "web-x2k4p")
+    others = ("web", "web-api-7d9f8c-x2k4p", "web-api-0", "webs-0", "web-x2k4")
+    assert [bool(re.fullmatch(matcher, p)) for p in (*mine, *others)] == [True] * 4 + [False] * 5
     assert "pod=~" not in expr(source(BAD))
     mesh = {"attribution": "Workload", "labels": {"workload": "app"}}
     assert 'namespace="shop",app="web"' in expr(source(BAD, "web", **mesh))
