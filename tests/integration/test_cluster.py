@@ -380,6 +380,7 @@ REFUSED = [
     ("update", "releases.pratique.sh"),
     ("patch", "releasepolicies.pratique.sh"),
     ("create", "releasepolicies.pratique.sh"),
+    ("patch", "releasegroups.pratique.sh"),
     ("patch", "servicelevelobjectives.pratique.sh"),
     ("patch", "events.events.k8s.io"),
     *((verb, "releaserecords.pratique.sh") for verb in ("get", "list", "watch", "patch")),

@@ -87,6 +87,7 @@ class Operator:
             cluster=self.cluster,
             reconciler=self.reconciler,
             metrics=self.metrics,
+            wake=self.clock.wake,
         )
         self._prober = Prober(
             store=self.store,

@@ -38,13 +38,17 @@ class GroupKeeper:
         cluster: Cluster,
         reconciler: Reconciler,
         metrics: Metrics,
+        wake: Callable[[Key], None],
         now: Callable[[], datetime] = lambda: datetime.now(UTC),
     ) -> None:
         self._store = store
         self._cluster = cluster
         self._reconciler = reconciler
         self._metrics = metrics
+        self._wake = wake
         self._now = now
+        self._told: dict[Key, tuple[str, str | None]] = {}
+        """The newest release and its verdict of which each group's members know."""
 
     async def step(self, key: Key) -> datetime | None:
         """Look at one; returns when it is due again."""
@@ -60,6 +64,7 @@ class GroupKeeper:
         due = await self._reconciler.step(key)
         if group is not None:
             await self._summarize(group, members, settling, problem)
+        self._tell(key)
         return min((d for d in (due, settling.until if settling else None) if d), default=None)
 
     async def _notice(
@@ -100,6 +105,18 @@ class GroupKeeper:
         )
         if status != before:
             await self._write(*at, status)
+
+    def _tell(self, key: Key) -> None:
+        """Members may wait for the group before they are promoted: a verdict wakes them, once."""
+        history = self._store.history(key)
+        newest = history[-1].known if history else None
+        if newest is None:
+            self._told.pop(key, None)
+        elif self._told.get(key) != (newest.name, newest.verdict):
+            self._told[key] = (newest.name, newest.verdict)
+            if newest.verdict is not None:
+                for kind, name, _ in newest.members:
+                    self._wake((key[0], kind, name))
 
     async def _refused(self, key: Key) -> None:
         """A document that the models do not take, though the API server did: say so in its status."""

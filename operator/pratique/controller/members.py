@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from ..lifecycle.groups import KIND, Group, Member, belongs, ends_by, names
+from ..lifecycle.groups import disagreement as disagreeing
 from ..lifecycle.situation import Joined
 from .clock import Key
 from .store import Record, Store
@@ -49,6 +50,15 @@ def groups_of(store: Store, key: Key) -> list[Key]:
         if named or (seen is not None and belongs(group, seen.workload)):
             found.append(group.key)
     return found
+
+
+def disagreement(store: Store, record: Record) -> str | None:
+    """Why the workload's groups do not agree to its release's promotion; None once they do."""
+    assert record.release is not None
+    workload = record.release.spec.workload
+    key = (record.metadata.namespace, workload.kind, workload.name)
+    histories = [(g[2], [r.known for r in store.history(g)]) for g in groups_of(store, key)]
+    return disagreeing((workload.kind, workload.name, record.metadata.name), histories)
 
 
 def _member(store: Store, key: Key, there: bool) -> Member:

@@ -29,7 +29,8 @@ def advance(s: Situation, status: ReleaseStatus) -> Step:
     if ended is not None:
         return _conclude(s, status, ended)
     if s.spec.group is not None:
-        return _step(s, joint.follow(s, status))
+        status = pods.latch_window(s, joint.gather(s, status))
+        return _step(s, joint.judge(s, status))
     if s.spec.purpose == "Measure":
         status = rollout.follow(s, status)
         return _step(s, measuring.measure_adopted(s, status))

@@ -71,7 +71,6 @@ def announcements(spec: ReleaseSpec, status: ReleaseStatus) -> list[Announcement
             )
         )
     elif spec.purpose == "Judge":
-        cause = spec.cause if spec.rollback_to is None else f"rollback to {spec.rollback_to}"
         found.insert(
             0,
             Announcement(
@@ -79,7 +78,7 @@ def announcements(spec: ReleaseSpec, status: ReleaseStatus) -> list[Announcement
                 "Normal",
                 "Noticed",
                 "Notice",
-                f"release {spec.number} of {spec.workload.kind} {spec.workload.name} ({cause})",
+                f"release {spec.number} of {spec.workload.kind} {spec.workload.name} ({_cause(spec)})",
                 spec.noticed_at,
             ),
         )
@@ -90,6 +89,14 @@ def _diagnosis(diagnosis: Diagnosis) -> str:
     return (
         f"{diagnosis.message}; look at: {diagnosis.next}" if diagnosis.next else diagnosis.message
     )
+
+
+def _cause(spec: ReleaseSpec) -> str:
+    if spec.rollback_to is not None:
+        return f"rollback to {spec.rollback_to}"
+    new = [m.release for m in spec.members if m.release and m.verdict is None]
+    more = f" and {len(new) - 6} more" if len(new) > 6 else ""
+    return ", ".join(new[:6]) + more if new else spec.cause
 
 
 def _rolled_out(spec: ReleaseSpec, status: ReleaseStatus) -> str:

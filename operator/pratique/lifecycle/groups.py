@@ -209,6 +209,26 @@ def plan(group: Group, known: Sequence[Known], library: Library, now: datetime) 
     return found
 
 
+def disagreement(
+    member: tuple[str, str, str], histories: Sequence[tuple[str, Sequence[Known]]]
+) -> str | None:
+    """Why the groups of a member do not agree to the promotion of its release; None once all do.
+
+    ``histories`` are the names of its groups with their Releases by ascending number.
+    """
+    if not histories:
+        return "it is promoted with its group, and no ReleaseGroup has it as a member"
+    for name, known in histories:
+        newest = next((k for k in reversed(known) if member in k.members), None)
+        if newest is None:
+            return f"ReleaseGroup {name} has no release with {member[2]} yet"
+        if newest.verdict is None:
+            return f"{newest.name} has no verdict yet"
+        if newest.verdict != "Promotable" or newest.reason == "Revoked":
+            return f"{newest.name} is not promotable ({newest.reason})"
+    return None
+
+
 def ends_by(spec: ReleaseSpec) -> datetime:
     """By when a member's release has its verdict, by its plan."""
     analysis = spec.plan.analysis

@@ -54,12 +54,15 @@ class Row:
         return f"{self.title} ({reason}{': ' + MENDS[reason] if reason in MENDS else ''})"
 
 
-def follow(s: Situation, status: ReleaseStatus) -> looks.Looking:
-    """Take in how the members stand, judge the group's objectives, and conclude where possible."""
-    rows = _rows(s, status)
-    status = status.model_copy(update={"members": [r.standing for r in rows]})
-    status = _rolled_out(s, status)
-    limit = deadline(s)
+def gather(s: Situation, status: ReleaseStatus) -> ReleaseStatus:
+    """Take in how the members stand; once their rollouts are over, from when they are measured together."""
+    standings = [r.standing for r in _rows(s, status)]
+    return _rolled_out(s, status.model_copy(update={"members": standings}))
+
+
+def judge(s: Situation, status: ReleaseStatus) -> looks.Looking:
+    """Judge the group's objectives, and conclude where possible."""
+    rows, limit = _rows(s, status), deadline(s)
     if _overtaken(s):
         # A newer release of the group begins with it; this one's members are not what runs.
         return _waiting(s, looks.Looking(status), limit, rows)
@@ -260,7 +263,7 @@ def _overtaken(s: Situation) -> list[str]:
 
 
 def _rolled_out(s: Situation, status: ReleaseStatus) -> ReleaseStatus:
-    """Once each member that counts is rolled out, or has ended, fix when the window begins; latched."""
+    """Once each member that counts is rolled out, or has ended: complete, and warm from when on; latched."""
     if status.rollout.completed_at is not None:
         return status
     moments = [s.spec.noticed_at]
@@ -274,12 +277,12 @@ def _rolled_out(s: Situation, status: ReleaseStatus) -> ReleaseStatus:
             return status
     completed, analysis = max(moments), s.spec.plan.analysis
     rollout = status.rollout.model_copy(update={"completed_at": completed})
-    changed: dict[str, object] = {"rollout": rollout}
+    cohorts = []
     if s.spec.plan.objectives:
-        begin = grid.ceil(completed + analysis.warm_up, analysis.interval)
         # Pods are told by their members' versions: none is listed.
-        changed |= {"window_from": begin, "cohorts": [Cohort(from_=begin, pods=[])]}
-    return status.model_copy(update=changed)
+        warm = grid.ceil(completed + analysis.warm_up, analysis.interval)
+        cohorts.append(Cohort(from_=warm, pods=[]))
+    return status.model_copy(update={"rollout": rollout, "cohorts": cohorts})
 
 
 def _terms(s: Situation) -> GroupTerms:

@@ -15,6 +15,7 @@ from pratique.lifecycle.groups import (
     Settling,
     begin,
     belongs,
+    disagreement,
     ends_by,
     names,
     notice,
@@ -253,3 +254,29 @@ def test_each_member_is_shown_worst_first() -> None:
         ("cart-1", "Promotable", "AllObjectivesMet", True),
     ]
     assert (status.total, status.promotable, status.not_promotable, status.pending) == (4, 1, 1, 2)
+
+
+# --- a member's own promotion -------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("histories", "expected"),
+    [
+        ([], "it is promoted with its group, and no ReleaseGroup has it as a member"),
+        ([("shop", [])], "ReleaseGroup shop has no release with cart-1 yet"),
+        ([("shop", [of_group(1, WEB)])], "ReleaseGroup shop has no release with cart-1 yet"),
+        ([("shop", [of_group(1, CART, verdict=None)])], "shop-grp-1 has no verdict yet"),
+        (
+            [("shop", [of_group(1, CART, verdict="NotPromotable", reason="MemberNotPromotable")])],
+            "shop-grp-1 is not promotable (MemberNotPromotable)",
+        ),
+        ([("shop", [of_group(1, CART, reason="Revoked")])], "shop-grp-1 is not promotable (Revoked)"),
+        ([("shop", [of_group(1, CART)])], None),
+        ([("shop", [of_group(1, CART), of_group(2, CART, WEB, verdict=None)])], "shop-grp-2 has no verdict yet"),
+        ([("a", [of_group(1, CART)]), ("b", [])], "ReleaseGroup b has no release with cart-1 yet"),
+    ],
+)  # fmt: skip
+def test_a_member_is_promoted_once_all_its_groups_agree(
+    histories: list[tuple[str, list[Known]]], expected: str | None
+) -> None:
+    assert disagreement(("Deployment", "cart", "cart-1"), histories) == expected

@@ -259,6 +259,8 @@ def test_a_wait_says_for_whom_and_how_long() -> None:
         "1 of the 3 members that are needed are promotable; waiting for web-1, slow-1 until "
         "12:15:00 UTC"
     )
+    told = announcements(joint.spec, joint.status)[0]
+    assert told.message == "release 2 of ReleaseGroup shop (cart-1, web-1, slow-1)"
     joint = Joint(together([replace(CART, newer=1)]), [replace(CART, newer=1)], now=150)
     promotable = find(joint.step().status.conditions, "Promotable")
     assert promotable is not None
