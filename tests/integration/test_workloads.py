@@ -5,6 +5,7 @@ All scenarios run side by side, each in a namespace of its own; each test reads 
 
 from __future__ import annotations
 
+import json
 import time
 import uuid
 from collections.abc import Callable, Iterator
@@ -21,6 +22,8 @@ from support.documents import (
     Document,
     condition,
     deployment,
+    get,
+    items,
     policy,
     provider,
     says,
@@ -356,3 +359,247 @@ def test_without_a_pod_until_its_deadline_there_is_no_verdict(played: Played) ->
     found = played(at_zero)
     assert says(found["agent"]) == ("Promotable", "AllObjectivesMet")
     assert says(found["nowhere"]) == ("Inconclusive", "ScaledToZero")
+
+
+# Causes
+
+
+@scenario
+def every_cause(bed: Testbed, ns: str) -> list[Document]:
+    first = deployment(ns, "web")
+    bed.apply(judging(ns, "Deployment", "web"), first)
+    found = [begun(bed, ns, "web-1")]
+    bed.apply(deployment(ns, "web", environment={"MODE": "b"}))
+    found.append(begun(bed, ns, "web-2"))
+    bed.apply(deployment(ns, "web", environment={"MODE": "b"}, cpu="20m"))
+    found.append(begun(bed, ns, "web-3"))
+    bed.kubectl("rollout", "restart", "deployment/web", "-n", ns)
+    found.append(begun(bed, ns, "web-4"))
+    bed.apply(
+        deployment(ns, "web", environment={"MODE": "b"}, cpu="20m", image="registry.example/app:2")
+    )
+    found.append(begun(bed, ns, "web-5"))
+    bed.kubectl("rollout", "undo", "deployment/web", "-n", ns, "--to-revision=1")
+    found.append(begun(bed, ns, "web-6"))
+    return found
+
+
+def begun(bed: Testbed, ns: str, name: str) -> Document:
+    return wait(bed, "rel", ns, name, lambda r: "phase" in r.get("status", {}))
+
+
+def test_causes_are_told_apart(played: Played) -> None:
+    found = played(every_cause)
+    assert [r["spec"]["cause"] for r in found] == [
+        "First", "Config", "Resources", "Restart", "Image", "Rollback",
+    ]  # fmt: skip
+    assert found[-1]["spec"]["rollbackTo"] == 1
+
+
+@scenario
+def recorded_and_ignored(bed: Testbed, ns: str) -> dict[str, Any]:
+    treated = {"causes": {"restart": "Ignore", "config": "Record"}}
+    bed.apply(
+        judging(ns, "Deployment", "web", [ERRORS], **treated), deployment(ns, "web", sim=GOOD)
+    )
+    verdict(bed, ns, "web-1", timeout=120)
+    bed.kubectl("rollout", "restart", "deployment/web", "-n", ns)
+    ignored = wait(bed, "rel", ns, "web-1", lambda r: "ignored" in r["status"])
+    bed.kubectl("rollout", "status", "deployment/web", "-n", ns, "--timeout=60s")
+    bed.apply(deployment(ns, "web", sim=GOOD, environment={"MODE": "b"}))
+    recorded = verdict(bed, ns, "web-2", timeout=120)
+    relpol = wait(
+        bed,
+        "relpol",
+        ns,
+        "web",
+        lambda p: p["status"]["workloads"][0]["reason"] == "Recorded",
+    )
+    compared = {**ERRORS, "pass": [{"value": {"lte": 0.02}, "change": {"lte": "900%"}}]}
+    bed.apply(
+        judging(ns, "Deployment", "web", [compared], **treated),
+        deployment(ns, "web", sim=GOOD, environment={"MODE": "b"}, image="registry.example/app:2"),
+    )
+    third = verdict(bed, ns, "web-3", timeout=120)
+    return {"ignored": ignored, "recorded": recorded, "relpol": relpol, "third": third}
+
+
+def test_an_ignored_restart_is_no_release(played: Played) -> None:
+    found = played(recorded_and_ignored)
+    assert found["ignored"]["status"]["ignored"]["cause"] == "Restart"
+    assert found["ignored"]["status"]["verdict"] == "Promotable"
+    assert found["recorded"]["spec"]["previous"] == "web-1"
+    assert found["recorded"]["spec"]["cause"] == "Config"
+
+
+def test_a_recorded_change_is_measured_and_gets_no_verdict(played: Played) -> None:
+    found = played(recorded_and_ignored)
+    recorded = found["recorded"]
+    assert says(recorded) == (None, "Recorded")
+    assert "judgement" not in recorded["status"]
+    [errors] = recorded["status"]["measured"]
+    assert errors["samples"] > 100
+    assert condition(found["relpol"], "Promotable")["status"] == "Unknown"
+
+
+def test_what_was_only_recorded_is_no_baseline(played: Played) -> None:
+    third = played(recorded_and_ignored)["third"]
+    assert third["spec"]["cause"] == "Image"
+    assert {b["release"] for b in third["spec"]["plan"]["baselines"]} == {"web-1"}
+
+
+@scenario
+def a_moved_tag(bed: Testbed, ns: str) -> dict[str, Any]:
+    bed.apply(
+        judging(ns, "Deployment", "web", [ERRORS], causes={"restart": "Record"}),
+        deployment(ns, "web", sim=GOOD),
+    )
+    pulled(bed, ns, "web-1", "sha256:" + "a" * 64)
+    first = verdict(bed, ns, "web-1", timeout=120)
+    bed.kubectl("rollout", "restart", "deployment/web", "-n", ns)
+    pulled(bed, ns, "web-2", "sha256:" + "b" * 64)
+    moved = verdict(bed, ns, "web-2", timeout=120)
+    bed.kubectl("rollout", "restart", "deployment/web", "-n", ns)
+    pulled(bed, ns, "web-3", "sha256:" + "b" * 64)
+    same = verdict(bed, ns, "web-3", timeout=120)
+    events = [e["reason"] for e in items(bed, "events", ns)
+              if e.get("involvedObject", {}).get("name") == "web-2"]  # fmt: skip
+    return {"first": first, "moved": moved, "same": same, "events": events}
+
+
+def pulled(bed: Testbed, ns: str, release: str, digest: str) -> None:
+    """Let the release's pods have pulled that image, as a kubelet would say."""
+    found = wait(
+        bed,
+        "rel",
+        ns,
+        release,
+        lambda r: r.get("status", {}).get("rollout", {}).get("completedAt") is not None,
+    )
+    prefix = found["status"]["rollout"]["revisionObject"]
+    for pod in items(bed, "pods", ns):
+        if pod["metadata"]["name"].startswith(prefix):
+            told = pod["status"]["containerStatuses"]
+            told[0]["imageID"] = f"registry.example/app@{digest}"
+            bed.kubectl(
+                "patch", "pod", pod["metadata"]["name"], "-n", ns, "--subresource=status",
+                "--type=merge", "-p", json.dumps({"status": {"containerStatuses": told}}),
+            )  # fmt: skip
+
+
+def test_the_same_tag_with_another_digest_is_said(played: Played) -> None:
+    found = played(a_moved_tag)
+    assert "cause" not in found["first"]["status"]
+    moved = found["moved"]
+    assert moved["spec"]["cause"] == "Restart"
+    assert moved["status"]["cause"]["cause"] == "Image"
+    assert "same tag, another digest than with web-1" in moved["status"]["cause"]["message"]
+    assert "SameTagAnotherDigest" in found["events"]
+
+
+def test_a_restart_that_brought_another_image_is_judged_as_one(played: Played) -> None:
+    found = played(a_moved_tag)
+    assert says(found["moved"]) == ("Promotable", "AllObjectivesMet")
+    assert says(found["same"]) == (None, "Recorded")
+    assert "cause" not in found["same"]["status"]
+
+
+# Which policy
+
+
+@scenario
+def an_edited_policy(bed: Testbed, ns: str) -> list[Document]:
+    bed.apply(judging(ns, "Deployment", "web", [ERRORS]), deployment(ns, "web", sim=GOOD))
+    begun(bed, ns, "web-1")
+    never = {**ERRORS, "pass": [{"value": {"gte": 0.5}}]}
+    bed.apply(judging(ns, "Deployment", "web", [never]))
+    first = verdict(bed, ns, "web-1", timeout=120)
+    bed.apply(deployment(ns, "web", sim=GOOD, image="registry.example/app:2"))
+    return [first, verdict(bed, ns, "web-2", timeout=120)]
+
+
+def test_an_edited_policy_concerns_the_next_release_only(played: Played) -> None:
+    first, second = played(an_edited_policy)
+    assert [r["spec"]["plan"]["policyGeneration"] for r in (first, second)] == [1, 2]
+    assert says(first) == ("Promotable", "AllObjectivesMet")
+    assert says(second)[0] == "NotPromotable"
+
+
+LIBRARY = "pratique-system"
+
+
+def wide(name: str, label: str, objectives: list[Document], **more: Any) -> Document:
+    """A policy of the library for labelled workloads in labelled namespaces."""
+    made = policy(LIBRARY, name, objectives, **more)
+    del made["spec"]["targetRefs"]
+    made["spec"]["selector"] = made["spec"]["namespaceSelector"] = {"matchLabels": {"wide": label}}
+    return made
+
+
+@scenario
+def the_librarys(bed: Testbed, ns: str) -> dict[str, Any]:
+    must = wide(f"a-must-{ns}", ns, [ERRORS], require=True)
+    lost = {**wide(f"lost-{ns}", ns, [ERRORS]), "metadata": {"name": "lost", "namespace": ns}}
+    bed.apply(provider(LIBRARY, bed.prometheus_url), must)
+    wait(bed, "mp", LIBRARY, "default", lambda p: "scrapeInterval" in p.get("status", {}))
+    bed.apply(wide(f"b-other-{ns}", ns, [FAST]), lost, judging(ns, "Deployment", "own", [FAST]))
+    for name, sim in (("free", GOOD), ("own", BAD)):
+        made = deployment(ns, name, sim=sim)
+        made["metadata"]["labels"]["wide"] = ns
+        bed.apply(made)
+    begun(bed, ns, "own-1")
+    unlabelled = get(bed, "rel", ns, "free-1")
+    bed.kubectl("label", "namespace", ns, f"wide={ns}")
+    free = verdict(bed, ns, "free-1", timeout=120)
+    changed = deployment(ns, "own", sim=BAD, image="registry.example/app:2")
+    changed["metadata"]["labels"]["wide"] = ns
+    bed.apply(changed)
+    own = verdict(bed, ns, "own-2", timeout=120)
+    status = wait(
+        bed,
+        "relpol",
+        LIBRARY,
+        must["metadata"]["name"],
+        lambda p: condition(p, "Promotable").get("status") == "True",
+    )
+    other = wait(bed, "relpol", LIBRARY, f"b-other-{ns}", lambda p: bool(condition(p, "Shadowed")))
+    lost = wait(bed, "relpol", ns, "lost", lambda p: bool(condition(p, "Stalled")))
+    bed.kubectl("delete", "relpol", "-n", LIBRARY, "--wait=false",
+                must["metadata"]["name"], f"b-other-{ns}")  # fmt: skip
+    return {
+        "unlabelled": unlabelled, "free": free, "own": own, "status": status, "other": other,
+        "lost": lost,
+    }  # fmt: skip
+
+
+def test_the_librarys_policy_judges_in_the_namespaces_that_it_selects(played: Played) -> None:
+    found = played(the_librarys)
+    assert found["unlabelled"] is None
+    assert says(found["free"]) == ("Promotable", "AllObjectivesMet")
+    name = found["status"]["metadata"]["name"]
+    assert found["free"]["spec"]["plan"]["policy"] == f"{LIBRARY}/{name}"
+    [row] = found["status"]["status"]["workloads"]
+    assert (row["namespace"], row["name"]) == (found["free"]["metadata"]["namespace"], "free")
+
+
+def test_what_the_library_requires_is_added_to_the_teams_own(played: Played) -> None:
+    own = played(the_librarys)["own"]
+    plan = own["spec"]["plan"]
+    assert [o["name"] for o in plan["objectives"]] == ["fast", "errors"]
+    assert plan["policy"].endswith("/own")
+    assert plan["required"][0].startswith(f"{LIBRARY}/a-must-")
+    assert says(own) == ("NotPromotable", "ObjectiveFailed")
+    assert "errors" in condition(own, "Promotable")["message"]
+
+
+def test_who_does_not_win_is_shadowed_and_names_who_does(played: Played) -> None:
+    found = played(the_librarys)
+    ns = found["free"]["metadata"]["namespace"]
+    message = condition(found["other"], "Shadowed")["message"]
+    assert f"Deployment {ns}/free (by a-must-{ns})" in message
+    assert f"Deployment {ns}/own (by {ns}/own)" in message
+
+
+def test_elsewhere_a_namespace_selector_is_stalled_with_its_mend(played: Played) -> None:
+    stalled = condition(played(the_librarys)["lost"], "Stalled")
+    assert stalled["message"].startswith("spec.namespaceSelector: only a policy in the library")

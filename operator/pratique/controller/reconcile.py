@@ -10,7 +10,7 @@ import asyncio
 import hashlib
 import logging
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 
@@ -23,7 +23,7 @@ from ..lifecycle.advance import advance
 from ..lifecycle.announcements import announcements, differs
 from ..lifecycle.baselines import find_baselines, past_of
 from ..lifecycle.groups import KIND as GROUP
-from ..lifecycle.noticing import Begin, Rebase, notice, release_name
+from ..lifecycle.noticing import Begin, Ignored, Rebase, notice, release_name
 from ..lifecycle.planning import Unresolved, resolve
 from ..lifecycle.policies import Policy
 from ..lifecycle.rollout import own_pods, rolled_out_since
@@ -31,7 +31,13 @@ from ..lifecycle.situation import Answer, Situation, Step
 from ..lifecycle.view import View
 from ..queries.questions import Question
 from ..resources.base import API_VERSION
-from ..resources.release import FINISHED_LABEL, ReleaseSpec, ReleaseStatus, WorkloadRef
+from ..resources.release import (
+    FINISHED_LABEL,
+    IgnoredChange,
+    ReleaseSpec,
+    ReleaseStatus,
+    WorkloadRef,
+)
 from ..telemetry.export import TraceExporter
 from ..telemetry.metrics import Metrics
 from ..telemetry.tracing import spans
@@ -142,11 +148,30 @@ class Reconciler:
         workload = seen.workload
         if not known and workload.rolled_out_since is None and workload.desired > 0:
             workload = replace(workload, rolled_out_since=await self._rolled_out_since(key, seen))
-        decision = notice(workload, seen.fingerprint, known, window=window, now=now)
+        decision = notice(
+            workload,
+            seen.fingerprint,
+            known,
+            window=window,
+            now=now,
+            causes=policy.spec.causes,
+        )
         if decision is None:
             self._problems.pop(key, None)
         elif isinstance(decision, Rebase):
-            await self._rebase(records[-1], seen.fingerprint.hash)
+            await self._rebase(records[-1], {"templateHash": seen.fingerprint.hash})
+        elif isinstance(decision, Ignored):
+            change = IgnoredChange(
+                cause=decision.cause,
+                at=now,
+                generation=workload.generation,
+                images=list(seen.fingerprint.images),
+                parts=seen.fingerprint.parts,
+            )
+            logger.info("%s/%s: %s of %s %s is ignored", key[0], decision.release, decision.cause,
+                        *key[1:])  # fmt: skip
+            known_as = {"templateHash": seen.fingerprint.hash, "ignored": change.dump()}
+            await self._rebase(records[-1], known_as)
         else:
             await self._begin(key, seen, policy, decision, now)
 
@@ -197,6 +222,7 @@ class Reconciler:
             previous=decision.previous,
             purpose=decision.purpose,
             images=list(found.images),
+            digests_before=list(decision.digests_before),
             version=found.version,
             parts=found.parts,
             noticed_at=now,
@@ -230,11 +256,11 @@ class Reconciler:
                 if (owner["kind"], owner["name"]) == key[1:]:
                     return
 
-    async def _rebase(self, record: Record, template_hash: str) -> None:
-        """The API server's new defaults changed the hash, not the version."""
+    async def _rebase(self, record: Record, known_as: Mapping[str, object]) -> None:
+        """The newest release speaks for today's template too, as it is no new version, or is ignored."""
         body = await self._cluster.get("releases", record.metadata.namespace, record.metadata.name)
         if body is not None:
-            status = {**(body.get("status") or {}), "templateHash": template_hash}
+            status = {**(body.get("status") or {}), **known_as}
             self._count_write("Release", "status")
             written = await self._cluster.patch_status(
                 "releases",

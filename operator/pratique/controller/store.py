@@ -368,7 +368,7 @@ class Store:
         siblings[meta.name] = Record(
             metadata=meta,
             known=remember(meta, release.spec, status),
-            generation=release.spec.generation,
+            generation=status.ignored.generation if status.ignored else release.spec.generation,
             finished=finished,
             superseded=any(c.type == "Superseded" for c in status.conditions),
             release=None if finished else release,

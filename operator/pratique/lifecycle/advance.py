@@ -5,7 +5,7 @@ from __future__ import annotations
 from ..judge.fit import fit, size
 from ..resources.judgement import Judgement
 from ..resources.release import ReleaseStatus
-from . import joint, looks, measuring, pods, rollout, signals, suspects
+from . import digests, joint, looks, measuring, pods, rollout, signals, suspects
 from .afterwards import afterwards
 from .budgets import gate
 from .phase import derive
@@ -31,10 +31,10 @@ def advance(s: Situation, status: ReleaseStatus) -> Step:
     if s.spec.group is not None:
         status = pods.latch_window(s, joint.gather(s, status))
         return _step(s, joint.judge(s, status))
+    status = digests.observe(s, rollout.follow(s, status))
     if s.spec.purpose == "Measure":
-        status = rollout.follow(s, status)
         return _step(s, measuring.measure_adopted(s, status))
-    status = suspects.keep(s.spec, s.around, rollout.follow(s, status))
+    status = suspects.keep(s.spec, s.around, status)
     status = pods.count(s, status)
     status = pods.latch_window(s, status)
     status = signals.accumulate(s, status)
@@ -53,13 +53,15 @@ def advance(s: Situation, status: ReleaseStatus) -> Step:
 
 def _step(s: Situation, found: looks.Looking) -> Step:
     if found.judgement is not None:
-        return _conclude(s, found.status, found.judgement)
+        return _conclude(s, found.status, _at_zero(s, found.judgement))
     due = min((d for d in found.due if d > s.now), default=None)
     return Step(_fitted(s, found.status, MAX_STATUS_BYTES), tuple(found.ask), due)
 
 
 def _conclude(s: Situation, status: ReleaseStatus, judgement: Judgement) -> Step:
-    """Verdict, completion and conditions in one."""
+    """Verdict, completion and conditions in one; of what is only recorded no verdict."""
+    if not digests.judged(s.spec, status):
+        return _record(s, status, judgement)
     judgement = suspects.named(gate(judgement, s.spec, s.gating, s.now), s.spec, s.around)
     # The message stands twice: in the condition too. The rest of the allowance is for new fields.
     twice = len(judgement.message.encode()) + 512
@@ -70,6 +72,20 @@ def _conclude(s: Situation, status: ReleaseStatus, judgement: Judgement) -> Step
         update={"judgement": judgement, "verdict": judgement.verdict, "completed_at": s.now}
     )
     return afterwards(s, status)
+
+
+def _record(s: Situation, status: ReleaseStatus, judgement: Judgement) -> Step:
+    measured = digests.recorded(judgement) if s.spec.purpose == "Record" else []
+    done = {"measured": measured, "judgement": None, "completed_at": s.now}
+    return afterwards(s, _fitted(s, status.model_copy(update=done), MAX_STATUS_BYTES))
+
+
+def _at_zero(s: Situation, judgement: Judgement) -> Judgement:
+    """What has no evidence because its pods were taken away says so."""
+    if judgement.verdict != "Inconclusive" or s.view is None or s.view.workload.desired:
+        return judgement
+    message = f"the workload is scaled to zero: {judgement.message}"
+    return judgement.model_copy(update={"reason": "ScaledToZero", "message": message[:2048]})
 
 
 def _fitted(s: Situation, status: ReleaseStatus, limit: int) -> ReleaseStatus:

@@ -36,7 +36,18 @@ def announcements(spec: ReleaseSpec, status: ReleaseStatus) -> list[Announcement
                 rollout.diagnosis.since,
             )
         )
-    if rollout.completed_at is not None and spec.purpose == "Judge":
+    if status.cause is not None:
+        found.append(
+            Announcement(
+                "moved-tag",
+                "Warning",
+                "SameTagAnotherDigest",
+                "Notice",
+                status.cause.message,
+                status.cause.since,
+            )
+        )
+    if rollout.completed_at is not None and spec.purpose != "Measure":
         found.append(
             Announcement(
                 "rolled-out",
@@ -64,13 +75,15 @@ def announcements(spec: ReleaseSpec, status: ReleaseStatus) -> list[Announcement
             Announcement(
                 "measured",
                 "Normal",
-                "Measured",
+                "Measured" if spec.purpose == "Measure" else "Recorded",
                 "Measure",
-                "measured as a baseline for the next release",
+                "measured as a baseline for the next release"
+                if spec.purpose == "Measure"
+                else f"its cause ({spec.cause}) is only recorded: measured, not judged",
                 status.completed_at,
             )
         )
-    elif spec.purpose == "Judge":
+    elif spec.purpose != "Measure":
         found.insert(
             0,
             Announcement(
@@ -125,6 +138,7 @@ def _meaning(status: ReleaseStatus) -> tuple[object, ...]:
         rollout.completed_at,
         (rollout.diagnosis.cause, rollout.diagnosis.definite) if rollout.diagnosis else None,
         status.window_from,
+        status.cause is not None,
         status.members,
         [(s.kind, s.name) for s in status.suspects],
         [(c.type, c.status, c.reason) for c in status.conditions],

@@ -59,6 +59,8 @@ def pods_of(known: Known) -> str | None:
     """
     if not known.revision_object:
         return None
+    if known.renewed:  # an ignored change replaced them, by others whose names were not followed
+        return podnames.of_any_version(known.kind, known.workload)
     return podnames.of_version(known.kind, known.workload, known.revision_object, known.partition)
 
 

@@ -20,14 +20,15 @@ def remember(metadata: ObjectMeta, spec: ReleaseSpec, status: ReleaseStatus) -> 
     window = status.judgement.window if status.judgement else None
     seconds = ((window.to - window.from_) if window else spec.plan.analysis.window).total_seconds()
     indicators = {o.name: o.indicator for o in spec.plan.objectives}
+    ignored = status.ignored
     promotable = conditions.find(status.conditions, "Promotable")
     return Known(
         name=metadata.name,
         number=spec.number,
         uid=metadata.uid,
         template_hash=status.template_hash or spec.template_hash,
-        parts=spec.parts,
-        images=tuple(spec.images),
+        parts=ignored.parts if ignored else spec.parts,
+        images=tuple(ignored.images if ignored else spec.images),
         workload_uid=spec.workload.uid,
         revision=status.rollout.revision,
         revision_object=status.rollout.revision_object,
@@ -35,7 +36,8 @@ def remember(metadata: ObjectMeta, spec: ReleaseSpec, status: ReleaseStatus) -> 
         completed=status.completed_at is not None,
         verdict=status.verdict,
         reason=promotable.reason if promotable else "Noticed",
-        measured=bool(status.measured),
+        # What was only recorded is no baseline: nobody vouched for it.
+        measured=bool(status.measured) and spec.purpose == "Measure",
         rolled_out_at=status.rollout.completed_at,
         values=tuple(
             BaselineObjective(
@@ -57,6 +59,9 @@ def remember(metadata: ObjectMeta, spec: ReleaseSpec, status: ReleaseStatus) -> 
         kind=spec.workload.kind,
         workload=spec.workload.name,
         partition=status.rollout.partition,
+        purpose=spec.purpose,
+        digests=tuple(status.rollout.digests),
+        renewed=ignored is not None,
     )
 
 

@@ -11,10 +11,18 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any, Literal
+from typing import Any
 
 from ..resources.judgement import Verdict
-from ..resources.release import BaselineObjective, Cause, Image, TemplateParts
+from ..resources.policy import Causes, Treated
+from ..resources.release import (
+    BaselineObjective,
+    Cause,
+    ContainerDigest,
+    Image,
+    Purpose,
+    TemplateParts,
+)
 from .view import Workload
 
 RESTARTED_AT = "kubectl.kubernetes.io/restartedAt"
@@ -64,6 +72,11 @@ class Known:
     """The workload's name."""
     partition: int | None = None
     """A StatefulSet's: only its pods at or above were of this release."""
+    purpose: Purpose = "Judge"
+    digests: tuple[ContainerDigest, ...] = ()
+    """What its images were."""
+    renewed: bool = False
+    """Whether its pods were replaced since by a change that was ignored."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,7 +87,16 @@ class Begin:
     cause: Cause
     rollback_to: int | None
     previous: str | None
-    purpose: Literal["Judge", "Measure"]
+    purpose: Purpose
+    digests_before: tuple[ContainerDigest, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Ignored:
+    """The version changed in a way that the policy ignores: the newest release speaks for it too."""
+
+    release: str
+    cause: Cause
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,22 +155,44 @@ def notice(
     *,
     window: timedelta,
     now: datetime,
-) -> Begin | Rebase | None:
+    causes: Causes | None = None,
+) -> Begin | Ignored | Rebase | None:
     """Decide whether a release begins. ``known`` are this workload's Releases by ascending number."""
+    causes = causes or Causes()
     if workload.deleting:
         return None
     if not known:
         since = workload.rolled_out_since
         # Without a pod there is nothing to measure: it is judged when pods come.
         adopted = since is not None and now - since > window and workload.desired > 0
-        return Begin(1, "First", None, None, "Measure" if adopted else "Judge")
+        return Begin(1, "First", None, None, "Measure" if adopted else causes.first)
     newest = known[-1]
     if found.hash == newest.template_hash:
         return None
     if _same_version(workload, newest):
         return Rebase(newest.name)
     cause, rollback_to = _cause(found, known)
-    return Begin(newest.number + 1, cause, rollback_to, newest.name, "Judge")
+    treated = _treated(cause, causes, newest)
+    if treated == "Ignore":
+        return Ignored(newest.name, cause)
+    reference = next((k for k in known if k.number == rollback_to), newest)
+    before = _digests_before(found, reference)
+    return Begin(newest.number + 1, cause, rollback_to, newest.name, treated, before)
+
+
+def _treated(cause: Cause, causes: Causes, newest: Known) -> Treated:
+    """What becomes of the change: at least what the release before still waits for."""
+    treated: Treated = getattr(causes, cause.lower())
+    if newest.completed or newest.purpose == "Measure":
+        return treated
+    # Else a restart in the middle would let the version before escape its judge.
+    return "Judge" if newest.purpose == "Judge" or treated == "Judge" else "Record"
+
+
+def _digests_before(found: Fingerprint, reference: Known) -> tuple[ContainerDigest, ...]:
+    """What the reference's images were that have the same tag now; one named by digest cannot move."""
+    same = {i.container for i in found.images if i in reference.images and "@" not in i.image}
+    return tuple(d for d in reference.digests if d.container in same)
 
 
 def _same_version(workload: Workload, newest: Known) -> bool:

@@ -53,6 +53,27 @@ def derive(s: Situation, status: ReleaseStatus) -> ReleaseStatus:
 
 
 def _promotable(s: Situation, status: ReleaseStatus, now_in: Phase) -> tuple[Status, str, str]:
+    truth, reason, message = _standing(s, status, now_in)
+    if status.cause is not None and now_in != "Completed":
+        message = f"{message}; {status.cause.message}"
+    return truth, reason, message
+
+
+def _recorded(s: Situation, status: ReleaseStatus) -> str:
+    """What came of a release that is only recorded."""
+    got = [r for r in status.measured if r.value is not None]
+    text = (
+        f"its cause ({s.spec.cause}) is only recorded: not judged, but measured "
+        f"({len(got)} of {len(s.spec.plan.objectives)} objectives had data)"
+    )
+    if status.rollout.completed_at is None:
+        diagnosis = status.rollout.diagnosis
+        text += "; its rollout was not complete"
+        text += f": {diagnosis.cause}: {diagnosis.message}" if diagnosis else ""
+    return text
+
+
+def _standing(s: Situation, status: ReleaseStatus, now_in: Phase) -> tuple[Status, str, str]:
     if status.judgement is not None:
         judgement = status.judgement
         truth: Status = (
@@ -63,6 +84,8 @@ def _promotable(s: Situation, status: ReleaseStatus, now_in: Phase) -> tuple[Sta
             else "Unknown"
         )
         return truth, judgement.reason, judgement.message
+    if now_in == "Completed" and s.spec.purpose == "Record":
+        return "Unknown", "Recorded", _recorded(s, status)
     if now_in == "Completed":
         got = [r for r in status.measured if r.value is not None]
         return (
@@ -77,6 +100,13 @@ def _promotable(s: Situation, status: ReleaseStatus, now_in: Phase) -> tuple[Sta
         return ("Unknown", *joint.waiting(s, status))
     if now_in == "RollingOut":
         return ("Unknown", *waiting_for(s, status))
+    if s.view is not None and s.view.workload.desired == 0:
+        return (
+            "Unknown",
+            "ScaledToZero",
+            "the workload is scaled to zero: unless pods come before the window is over, it ends without "
+            "a verdict",
+        )
     if now_in == "WarmingUp":
         begin = status.window_from
         text = (

@@ -145,6 +145,7 @@ def resolve(
     plan = Plan(
         policy=f"{policy.namespace}/{policy.name}",
         policy_generation=policy.generation,
+        moved_tag=policy.spec.causes.image,
         required=[f"{p.namespace}/{p.name}@{p.generation}" for p in required],
         analysis=_analysis(policy.spec.analysis, progress_deadline, providers),
         providers=providers,

@@ -99,6 +99,7 @@ def follow(s: Situation, status: ReleaseStatus) -> ReleaseStatus:
         updated=workload.updated if revision else 0,
         ready=sum(p.ready and not p.deleting for p in pods),
         partition=_partition(workload, before),
+        digests=before.digests,
         completed_at=completed_at,
         diagnosis=_diagnosis(finding, before.diagnosis, s.now),
     )

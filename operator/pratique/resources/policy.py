@@ -447,6 +447,33 @@ def check_names(objectives: list[PolicyObjective]) -> None:
             )
 
 
+Judged = Literal["Judge", "Record"]
+Treated = Literal["Judge", "Record", "Ignore"]
+
+
+class Causes(Model):
+    """What becomes of a new version, by what changed against the one before.
+
+    Judge: it is judged. Record: its rollout is followed and its objectives are measured, without a verdict;
+    it is no baseline. Ignore: no release, the one before goes on speaking for the workload. What brings
+    other code takes no Ignore, as an earlier verdict would then speak for what it never saw. While the
+    release before has no verdict yet, the new one is at least what that one was.
+    """
+
+    first: Judged = "Judge"
+    """The first version that a policy meets, where it is not adopted."""
+    image: Judged = "Judge"
+    """Another image of a container; or the same tag, where it turns out to be another digest."""
+    rollback: Judged = "Judge"
+    """The template of an earlier release."""
+    config: Treated = "Judge"
+    """Anything else in the pod template: environment, arguments, volumes, labels."""
+    resources: Treated = "Judge"
+    """Requests and limits alone."""
+    restart: Treated = "Judge"
+    """Nothing but the annotation that kubectl rollout restart writes."""
+
+
 _REQUIRE = (
     "require adds to the policies of other namespaces: say namespaceSelector, which names those"
 )
@@ -505,6 +532,8 @@ class ReleasePolicySpec(Model):
     """What must be met; with none, the built-in stays-up (Kubernetes' own signals)."""
     analysis: AnalysisTerms = AnalysisTerms()
     """How a release is judged."""
+    causes: Causes = Causes()
+    """What becomes of a new version, by what changed."""
     mode: Literal["Enforce", "Warn", "DryRun"] = "Enforce"
     """Enforce; or Warn and DryRun: everything is judged and recorded, and nothing is held back."""
     score: ScoreThresholds | None = None

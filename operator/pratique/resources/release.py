@@ -13,7 +13,7 @@ from .group import MAX_MEMBERS
 from .indicator import ServiceLevelIndicatorSpec
 from .judgement import BaselineValue, Judgement, ObjectiveResult, Verdict
 from .objective import Bounds
-from .policy import BaselineSource, ScoreThresholds, WorkloadKind
+from .policy import BaselineSource, Judged, ScoreThresholds, WorkloadKind
 from .sensitivity import JudgingTerms, ScoringTerms
 
 FINISHED_LABEL = f"{'pratique.sh'}/finished"
@@ -22,6 +22,7 @@ FINISHED_LABEL = f"{'pratique.sh'}/finished"
 Cause = Literal["First", "Image", "Config", "Resources", "Restart", "Rollback", "Members"]
 SubjectKind = Literal[WorkloadKind, "ReleaseGroup"]
 """Whose version a Release is: a workload's, or a group's."""
+Purpose = Literal["Judge", "Measure", "Record"]
 Phase = Literal[
     "RollingOut",
     "WarmingUp",
@@ -49,6 +50,21 @@ class Image(Model):
     """The container's name."""
     image: Annotated[str, StringConstraints(max_length=1024)]
     """The image, as written in the template."""
+
+
+class ContainerDigest(Model):
+    """What a container's image really is."""
+
+    container: Annotated[str, StringConstraints(max_length=63)]
+    """The container's name."""
+    digest: Annotated[str, StringConstraints(max_length=140)]
+    """The digest that its runtime tells, such as sha256:…"""
+
+
+Digests = Annotated[
+    list[ContainerDigest],
+    Field(max_length=32, json_schema_extra={"x-kubernetes-list-type": "atomic"}),
+]
 
 
 class TemplateParts(Model):
@@ -190,6 +206,9 @@ class Plan(Model):
     """namespace/name of the policy."""
     policy_generation: int
     """Its generation."""
+    moved_tag: Judged = "Judge"
+    """What becomes of the release where its cause is only recorded, and the same tag turns out to be another
+    digest."""
     required: Annotated[
         list[Annotated[str, StringConstraints(max_length=512)]],
         Field(max_length=16, json_schema_extra={"x-kubernetes-list-type": "atomic"}),
@@ -278,8 +297,9 @@ class ReleaseSpec(Model):
     """The number of the earlier release whose template this is."""
     previous: Name | None = None
     """The release before."""
-    purpose: Literal["Judge", "Measure"] = "Judge"
-    """Measure: it was running before a policy spoke of it, and serves as a baseline only."""
+    purpose: Purpose = "Judge"
+    """Measure: it was running before a policy spoke of it, and serves as a baseline only. Record: its cause
+    is only recorded: it is followed and measured without a verdict."""
     images: Annotated[
         list[Image],
         Field(
@@ -291,6 +311,9 @@ class ReleaseSpec(Model):
         ),
     ] = []
     """Its containers' images."""
+    digests_before: Digests = []
+    """What those of the images were that the release before, or the one rolled back to, has by the same
+    name."""
     version: Annotated[str, StringConstraints(max_length=63)] | None = None
     """The template's label app.kubernetes.io/version, or the first image's tag."""
     parts: TemplateParts
@@ -409,6 +432,9 @@ class RolloutStatus(Model):
     partition: int | None = None
     """A StatefulSet's partition, where it keeps pods on the version before: only those at or above it are
     judged. Once the rollout is complete, the lowest that was seen."""
+    digests: Digests = []
+    """What its pods' images really are, as far as it was told; several of one container where a tag moved
+    meanwhile."""
     completed_at: Time | None = None
     """When every wanted pod was of this version, available, and none other was left; latched. With a
     partition: when all pods at or above it were."""
@@ -429,6 +455,34 @@ class MemberStanding(Model):
     """The verdict's reason, or what is awaited or missing."""
 
 
+class ObservedCause(Model):
+    """What changed, seen only once its pods ran."""
+
+    cause: Cause
+    """Image: the same tag is another digest."""
+    message: Annotated[str, StringConstraints(max_length=1024)]
+    """Which."""
+    since: Time
+    """When it was seen."""
+
+
+class IgnoredChange(Model):
+    """The last change of the workload that its policy ignores; the release goes on speaking for it."""
+
+    cause: Cause
+    """What changed."""
+    at: Time
+    """When it was seen."""
+    generation: int
+    """The workload's generation with it."""
+    images: Annotated[
+        list[Image], Field(max_length=32, json_schema_extra={"x-kubernetes-list-type": "atomic"})
+    ] = []
+    """The images with it."""
+    parts: TemplateParts
+    """Hashes of the template's parts with it."""
+
+
 class ReleaseStatus(Model):
     """What happened to this release."""
 
@@ -444,6 +498,10 @@ class ReleaseStatus(Model):
     """When all was done that follows the verdict: tasks, promotion, the watch."""
     template_hash: Annotated[str, StringConstraints(max_length=64)] | None = None
     """The template's hash, where it changed without a new revision (the API server's new defaults)."""
+    ignored: IgnoredChange | None = None
+    """The last change since that the policy ignores."""
+    cause: ObservedCause | None = None
+    """What changed, where that is seen only once its pods run."""
     rollout: RolloutStatus = RolloutStatus()
     """The rollout as last seen."""
     members: Annotated[
