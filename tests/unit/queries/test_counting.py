@@ -43,3 +43,16 @@ def test_neighbouring_spans_add_up(values: dict[int, int], edges: list[int]) -> 
     samples = [(float(t), float(v)) for t, v in sorted(values.items())]
     parts = [growth(samples, a, b) for a, b in pairwise(edges)]
     assert (growth(samples, edges[0], edges[-1]) or 0) == sum(p or 0 for p in parts)
+
+
+@pytest.mark.parametrize(
+    ("born", "expected"),
+    [
+        (None, 25.0),  # as if one pod had counted on from 5
+        (0.5, 25.0),  # it was born before all of them
+        (1.0, 30.0),  # the sample of that very moment is another's
+        (2.0, 30.0),
+    ],
+)
+def test_what_is_older_than_the_pod_is_anothers(born: float | None, expected: float) -> None:
+    assert growth([(1.0, 5.0), (3.0, 20.0), (4.0, 30.0)], 2.0, 5.0, born) == expected

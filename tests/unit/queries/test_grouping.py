@@ -251,3 +251,28 @@ async def test_many_pods_of_one_question_are_split_and_summed(
     assert await answer([asked], world.ask) == {asked: Counts(0, 1000)}
     assert len(world.asked) > 2
     assert world.asked[0].provider == PROVIDER
+
+
+async def test_a_young_pod_whose_name_another_had_is_counted_from_its_samples() -> None:
+    world = World()
+    begin = E - 60
+    for code, old, new in (("200", 50, 90), ("500", 4, 9)):
+        samples = [(begin - 40, float(old)), (begin + 5, float(new) - 1), (begin + 20, float(new))]
+        world.add("requests_total", samples, namespace="shop", pod="db-0", code=code)
+
+    def born(seconds: float) -> Question:
+        at = END - timedelta(seconds=60 - seconds)
+        return errors("db-0", span=60.0, scoped={"births": (("db-0", at),)})
+
+    async def counts(asked: Question) -> tuple[Sample, int]:
+        world.asked.clear()
+        got = await answer([asked], world.ask)
+        return got[asked], len(world.asked)
+
+    # Another pod's last values stand before the span, and nothing was reset.
+    assert await counts(errors("db-0", span=60.0)) == (Counts(5, 45), 2)
+    assert await counts(born(-10)) == (Counts(9, 99), 4)
+    # Told to the second: it may have been created a moment before it counts.
+    assert await counts(born(-0.5)) == (Counts(9, 99), 4)
+    # Old enough: whatever stands in the look-back is its own.
+    assert await counts(born(-3600)) == (Counts(5, 45), 2)
