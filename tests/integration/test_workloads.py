@@ -159,9 +159,9 @@ def partial(bed: Testbed, ns: str) -> dict[str, Any]:
     beside = {"baseline": {"order": [{"source": "OldPods"}]}}
     bed.apply(
         judging(ns, "StatefulSet", "web", [compared, change], analysis=beside),
-        stateful_set(ns, "web", replicas=3, sim=GOOD),
+        stateful_set(ns, "web", replicas=3, sim=GOOD, updateStrategy=partition(2)),
     )
-    verdict(bed, ns, "web-sts-1", timeout=120)
+    first = verdict(bed, ns, "web-sts-1", timeout=120)
     bed.apply(
         stateful_set(
             ns,
@@ -196,7 +196,14 @@ def partial(bed: Testbed, ns: str) -> dict[str, Any]:
         ),
     )
     kept = verdict(bed, ns, "web-sts-4", timeout=120)
-    return {"slow": slow, "good": good, "kept": kept}
+    return {"first": first, "slow": slow, "good": good, "kept": kept}
+
+
+def test_a_partition_keeps_nothing_back_while_there_is_one_version_only(played: Played) -> None:
+    first = played(partial)["first"]
+    assert first["status"]["rollout"]["desired"] == 3
+    assert sorted(p for c in first["status"]["cohorts"] for p in c["pods"]) == ["0", "1", "2"]
+    assert "partial" not in condition(first, "Promotable")["message"]
 
 
 def test_with_a_partition_only_pods_at_or_above_it_are_judged(played: Played) -> None:

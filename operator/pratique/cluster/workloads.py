@@ -100,6 +100,9 @@ def stateful_set(body: Body) -> Workload:
     on_delete = strategy.get("type") == "OnDelete"
     first = (spec.get("ordinals") or {}).get("start", 0)
     partition = 0 if on_delete else (strategy.get("rollingUpdate") or {}).get("partition", 0)
+    observed = status.get("observedGeneration", 0) >= meta.get("generation", 0)
+    if observed and status.get("currentRevision") == status.get("updateRevision"):
+        partition = 0  # there is no other version on which it could keep pods
     kept = min(max(0, partition - first), replicas)
     wanted = replicas - kept
     return Workload(

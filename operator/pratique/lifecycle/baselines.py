@@ -67,7 +67,7 @@ def pods_of(known: Known) -> str | None:
 def past_of(known: Known) -> OldPods | None:
     """The pods of a release, and since when they were its own, if ever."""
     pattern = pods_of(known)
-    if pattern is None:
+    if pattern is None or known.renewed:
         return None
     if podnames.tells_version(known.kind):
         return OldPods(pattern, None)

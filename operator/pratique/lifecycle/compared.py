@@ -25,6 +25,7 @@ from ..resources.release import (
     ReleaseStatus,
 )
 from .planning import indicator_hash
+from .rollout import current, own_pods
 from .situation import Situation
 
 if TYPE_CHECKING:
@@ -169,6 +170,8 @@ def _still_old(s: Situation, status: ReleaseStatus, planned: PlannedBaseline) ->
     if planned.source != "OldPods" or s.spec.workload.kind != "StatefulSet":
         return planned.pod_pattern
     taken = [int(p) for c in status.cohorts for p in c.pods if p.isdecimal()]
+    if s.view is not None:
+        taken += [p.ordinal for p in own_pods(s.view, current(s, status))]
     return podnames.below(s.spec.workload.name, min([partition or 0, *taken]))
 
 

@@ -129,10 +129,12 @@ def _available(pod: Pod, workload: Workload, now: datetime) -> bool:
 
 
 def _partition(workload: Workload, before: RolloutStatus) -> int | None:
-    """As it stands; once the rollout is complete the lowest that was seen."""
-    if before.completed_at is None or workload.partition is None:
+    """As it stands; once the rollout is complete the lowest down to which it was."""
+    if before.completed_at is None:
         return workload.partition
-    return None if before.partition is None else min(before.partition, workload.partition)
+    if before.partition is None or workload.updated < workload.desired:
+        return before.partition  # lowered, and the further pods are still to come
+    return min(before.partition, workload.partition or 0) or None
 
 
 def _diagnosis(

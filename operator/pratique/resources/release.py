@@ -431,7 +431,7 @@ class RolloutStatus(Model):
     """How many of those are Ready."""
     partition: int | None = None
     """A StatefulSet's partition, where it keeps pods on the version before: only those at or above it are
-    judged. Once the rollout is complete, the lowest that was seen."""
+    judged. Once the rollout is complete, the lowest down to which it was."""
     digests: Digests = []
     """What its pods' images really are, as far as it was told; several of one container where a tag moved
     meanwhile."""

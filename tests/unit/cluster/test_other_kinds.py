@@ -42,13 +42,21 @@ def test_with_a_partition_only_pods_at_or_above_it_are_wanted(body: Read) -> Non
     [(0, 0, 3), (2, 0, 1), (3, 0, 0), (2_147_483_647, 0, 0), (5, 5, 3), (6, 5, 2), (2, 5, 3)],
 )
 def test_ordinals_may_begin_elsewhere(body: Read, partition: int, start: int, wanted: int) -> None:
-    given = body("statefulset-complete")
+    given = body("statefulset-partition")
     given["spec"]["updateStrategy"]["rollingUpdate"]["partition"] = partition
     given["spec"]["ordinals"] = {"start": start}
     seen = stateful_set(given)
     assert seen.desired == wanted
     assert seen.partition == (partition if wanted < 3 else None)
     assert seen.kept_back == (wanted == 0)
+
+
+def test_a_partition_keeps_nothing_back_where_there_is_one_version_only(body: Read) -> None:
+    given = body("statefulset-complete")
+    given["spec"]["updateStrategy"]["rollingUpdate"]["partition"] = 2
+    assert (stateful_set(given).partition, stateful_set(given).desired) == (None, 3)
+    given["metadata"]["generation"] += 1  # a new template that is not observed yet, perhaps
+    assert (stateful_set(given).partition, stateful_set(given).desired) == (2, 1)
 
 
 def test_on_delete_waits_for_people_as_long_as_they_may_take(body: Read) -> None:

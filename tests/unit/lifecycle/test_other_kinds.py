@@ -149,6 +149,9 @@ def test_a_lowered_partition_is_remembered_and_a_raised_one_is_not() -> None:
         return rollout.follow(situation(STS, seen(w, *pods), 10), status)
 
     status = step(ReleaseStatus(), 2)
+    coming = seen(sts(desired=3, updated=1), one("2"))
+    lifted = rollout.follow(situation(STS, coming, 10), status)
+    assert lifted.rollout.partition == 2, "the further pods are still to come"
     for partition, kept in ((1, 1), (2, 1), (None, None), (2, None)):
         status = step(status, partition)
         assert status.rollout.partition == kept
