@@ -165,7 +165,6 @@ class Reconciler:
                 cause=decision.cause,
                 at=now,
                 generation=workload.generation,
-                images=list(seen.fingerprint.images),
                 parts=seen.fingerprint.parts,
             )
             logger.info("%s/%s: %s of %s %s is ignored", key[0], decision.release, decision.cause,

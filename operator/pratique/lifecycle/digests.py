@@ -18,7 +18,7 @@ from .rollout import current, own_pods
 from .situation import Situation
 from .view import Pod
 
-MAX_DIGESTS = 32
+MAX_DIGESTS = 16
 """As many as the status holds."""
 RECORDED_BYTES = 4 * 1024
 """How much room the figures of a release that is only recorded have in a status."""
@@ -30,7 +30,7 @@ def observe(s: Situation, status: ReleaseStatus) -> ReleaseStatus:
         return status
     known = [(d.container, d.digest) for d in status.rollout.digests]
     pods = own_pods(s.view, current(s, status))
-    found = sorted(set(_told(pods)) - set(known))[: MAX_DIGESTS - len(known)]
+    found = sorted(set(_told(pods)) - set(known))[: max(0, MAX_DIGESTS - len(known))]
     if found:
         digests = [
             *status.rollout.digests,

@@ -28,7 +28,7 @@ def remember(metadata: ObjectMeta, spec: ReleaseSpec, status: ReleaseStatus) -> 
         uid=metadata.uid,
         template_hash=status.template_hash or spec.template_hash,
         parts=ignored.parts if ignored else spec.parts,
-        images=tuple(ignored.images if ignored else spec.images),
+        images=tuple(spec.images),
         workload_uid=spec.workload.uid,
         revision=status.rollout.revision,
         revision_object=status.rollout.revision_object,

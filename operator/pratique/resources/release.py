@@ -63,7 +63,7 @@ class ContainerDigest(Model):
 
 Digests = Annotated[
     list[ContainerDigest],
-    Field(max_length=32, json_schema_extra={"x-kubernetes-list-type": "atomic"}),
+    Field(max_length=16, json_schema_extra={"x-kubernetes-list-type": "atomic"}),
 ]
 
 
@@ -475,12 +475,8 @@ class IgnoredChange(Model):
     """When it was seen."""
     generation: int
     """The workload's generation with it."""
-    images: Annotated[
-        list[Image], Field(max_length=32, json_schema_extra={"x-kubernetes-list-type": "atomic"})
-    ] = []
-    """The images with it."""
     parts: TemplateParts
-    """Hashes of the template's parts with it."""
+    """Hashes of the template's parts with it; its images are the release's."""
 
 
 class ReleaseStatus(Model):
