@@ -184,7 +184,7 @@ def configured(ns: str, **more: Any) -> Document:
     return body
 
 
-QUICK = {"warmUp": "0s", "window": "2s", "interval": "1s", "failFast": {"after": "1s"}}
+QUICK = {"warmUp": "0s", "window": "4s", "interval": "1s", "failFast": {"after": "1s"}}
 
 
 def play_suspects(bed: Testbed, ns: str) -> list[Document]:
@@ -198,7 +198,9 @@ def play_suspects(bed: Testbed, ns: str) -> list[Document]:
     everything[5]["data"]["colour"] = "red-canary"
     everything[6]["stringData"]["password"] = "s3cret-canary-2"
     bed.apply(*everything[5:])
-    bed.apply(configured(ns, image="registry.example/app:2", fail="CrashLoopBackOff"))
+    # It rolls out, and then fails its objectives.
+    killed = configured(ns, image="registry.example/app:2", fail="OOMKilled")
+    bed.apply(with_pod(killed, annotations={f"{TESTBED}after": "100ms"}))
     second = verdict(bed, ns, "web-2")
     role = (ROOT / "deploy" / "examples" / "secret-suspects.yaml").read_text()
     for document in yaml.safe_load_all(role):
@@ -307,11 +309,11 @@ def test_a_cause_that_may_pass_waits_for_the_deadline_and_is_named_in_the_end(
     assert told_as(found["events"], cause)
 
 
-def test_what_changed_is_named_beside_the_cause_most_telling_first(
+def test_what_changed_is_named_beside_a_failure_most_telling_first(
     operator: OperatorProcess, played: Played
 ) -> None:
     second, _ = played(SUSPECTS)
-    assert says(second) == ("NotPromotable", "RolloutFailed")
+    assert says(second) == ("NotPromotable", "ObjectiveFailed")
     found = second["status"]["suspects"]
     assert [(s["kind"], s["name"]) for s in found] == [
         ("ConfigMap", "settings"),
@@ -332,6 +334,7 @@ def test_a_secret_is_a_suspect_by_its_name_once_a_role_names_it(
     operator: OperatorProcess, played: Played
 ) -> None:
     _, third = played(SUSPECTS)
+    assert says(third) == ("NotPromotable", "RolloutFailed")
     assert third["status"]["unread"] == []
     kinds = [(s["kind"], s["name"]) for s in third["status"]["suspects"]]
     assert ("Secret", "cart-database") in kinds

@@ -366,17 +366,13 @@ class Reconciler:
         """What changed around a release that fails."""
         workload, latched = view.workload, record.status.rollout.revision_object
         revision = next((r for r in view.revisions if r.name == latched), view.current)
-        earlier = [
-            r.known.rolled_out_at
-            for r in self._store.history(workload.key)
-            if r.known.number < record.known.number and r.known.rolled_out_at is not None
-        ]
+        earlier = [r.known for r in self._store.history(workload.key)]
         return await look_around(
             self._cluster,
             workload.namespace,
             (workload.kind, workload.name),
             nodes={p.node for p in own_pods(view, revision) if p.node},
-            rolled_out_at=max(earlier, default=None),
+            rolled_out_at=suspects.went_well(earlier, record.known.number),
         )
 
     async def _write(self, record: Record, status: ReleaseStatus) -> Record | None:

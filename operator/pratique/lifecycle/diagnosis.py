@@ -278,7 +278,8 @@ def _crash(pod: Pod, container: Container, role: str, notes: Sequence[Note]) -> 
         number = container.signal or (code - 128 if 128 < code < 160 else 0)
         by = f", {_SIGNALS[number]}" if number in _SIGNALS else ""
         last = f", last with exit code {code}{by} ({reason})" + (f": {words}" if words else "")
-    text = f"{role} {container.name} keeps crashing: {container.restarts} restarts{last}"
+    times = f"{container.restarts} restart" + ("s" if container.restarts != 1 else "")
+    text = f"{role} {container.name} keeps crashing: {times}{last}"
     killed = _probes(pod, container, notes, "Liveness") or _probes(pod, container, notes, "Startup")
     if told.wrong_platform(words):
         return _found(

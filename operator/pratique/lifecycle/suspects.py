@@ -7,18 +7,19 @@ more. Each says who changed it and when, by Kubernetes' own book (managedFields)
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
 
 from ..resources.judgement import Judgement
 from ..resources.release import ReleaseSpec, ReleaseStatus, Suspect
+from .noticing import Known
 
 MOST = 8
 """As many as the status holds."""
 BEFORE = timedelta(hours=1)
-"""How long before the release was noticed a change is looked for, where no earlier release was rolled out."""
+"""How long before the release was noticed a change is looked for, where no earlier release went well."""
 AT_MOST = timedelta(days=7)
 """How long before it a change is looked for at all."""
 TEXT = 2048
@@ -57,7 +58,7 @@ class Surroundings:
     unread: tuple[str, ...] = ()
     """Kinds that could not be looked at."""
     rolled_out_at: datetime | None = None
-    """When the newest earlier release was rolled out."""
+    """When the newest earlier release that went well was rolled out."""
     nodes: frozenset[str] = field(default_factory=frozenset)
     """Where the release's pods are."""
 
@@ -109,6 +110,19 @@ def named(judgement: Judgement, spec: ReleaseSpec, around: Surroundings | None) 
         return judgement
     more = "".join(words[:2])
     return judgement.model_copy(update={"message": judgement.message[: TEXT - len(more)] + more})
+
+
+def went_well(known: Iterable[Known], before: int) -> datetime | None:
+    """When the newest earlier release that went well was rolled out: promotable, or taken as it was.
+
+    One that failed may have failed by the very change that is sought.
+    """
+    moments = (
+        k.rolled_out_at
+        for k in known
+        if k.number < before and (k.verdict == "Promotable" or k.measured)
+    )
+    return max((m for m in moments if m is not None), default=None)
 
 
 def since(spec: ReleaseSpec, around: Surroundings) -> datetime:

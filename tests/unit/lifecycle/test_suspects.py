@@ -10,12 +10,22 @@ from hypothesis import strategies as st
 
 from pratique.lifecycle import suspects
 from pratique.lifecycle.advance import MAX_STATUS_BYTES, advance
-from pratique.lifecycle.suspects import Surroundings, Thing, find, named, references, selects, since
+from pratique.lifecycle.suspects import (
+    Surroundings,
+    Thing,
+    find,
+    named,
+    references,
+    selects,
+    since,
+    went_well,
+)
 from pratique.resources.judgement import Judgement
 from pratique.resources.release import Diagnosis, ReleaseStatus, RolloutStatus, Suspect
 from unit.lifecycle.builders import (
     RESTARTS,
     at,
+    known,
     plan,
     pod,
     release_spec,
@@ -160,6 +170,19 @@ def test_the_time_in_which_a_change_counts(rolled_out: float | None, begin: floa
     )
     assert since(SPEC, seen) == at(begin)
     assert [s.name for s in find(SPEC, seen)] == ["flags"]
+
+
+def test_an_earlier_release_that_failed_does_not_clear_what_changed_before_it() -> None:
+    history = [
+        known(1, rolled_out_at=at(-900)),
+        known(2, rolled_out_at=at(-800), verdict="NotPromotable"),
+        known(3, rolled_out_at=None, verdict="Inconclusive"),
+        known(5, rolled_out_at=at(-100)),
+    ]
+    assert went_well(history, 4) == at(-900)
+    assert went_well(history[1:], 4) is None
+    adopted = known(2, rolled_out_at=at(-700), verdict=None, measured=True)
+    assert went_well([history[0], adopted], 4) == at(-700)
 
 
 @pytest.mark.parametrize(
