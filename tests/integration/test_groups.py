@@ -43,6 +43,14 @@ def member(namespace: str, name: str, *, errors: str = "0", image: str = "app:1"
     return made
 
 
+def stateful(namespace: str, name: str) -> Document:
+    """A StatefulSet that is part of the shop."""
+    made = member(namespace, name)
+    made["kind"] = "StatefulSet"
+    made["spec"]["serviceName"] = name
+    return made
+
+
 def group(namespace: str, name: str = "shop", **spec: object) -> Document:
     body: Document = {"settle": "2s", **spec}
     if not {"targetRefs", "selector"} & body.keys():
@@ -69,19 +77,29 @@ def test_one_bad_member_holds_the_group_and_once_mended_only_it_is_judged_anew(
 ) -> None:
     bed.apply(
         provider(namespace, bed.prometheus_url, scrapeInterval="1s"),
-        *[policy(namespace, name, [ERRORS], BRIEF) for name in ("cart", "pay", "web")],
-        group(namespace, objectives=[{**ERRORS, "name": "all-errors"}], analysis=BRIEF),
+        *[policy(namespace, name, [ERRORS], BRIEF) for name in ("cart", "pay")],
+        policy(
+            namespace, "web", [ERRORS], BRIEF, targetRefs=[{"kind": "StatefulSet", "name": "web"}]
+        ),
+        # The group looks later than its members, so that it is a member's verdict that it hears first.
+        group(
+            namespace,
+            objectives=[{**ERRORS, "name": "all-errors"}],
+            analysis={**BRIEF, "warmUp": "9s"},
+        ),
         member(namespace, "cart"),
-        member(namespace, "web"),
+        stateful(namespace, "web"),
         member(namespace, "pay", errors="0.3"),
     )
     first = verdict(bed, namespace, "shop-grp-1")
     assert says(first) == ("NotPromotable", "MemberNotPromotable")
     assert "pay-1 (ObjectiveFailed)" in condition(first, "Promotable")["message"]
     assert first["spec"]["workload"]["kind"] == "ReleaseGroup"
-    assert members(first) == {n: (f"{n}-1", None) for n in ("cart", "pay", "web")}
-    for name in ("cart", "web"):
-        assert says(verdict(bed, namespace, f"{name}-1"))[0] == "Promotable"
+    assert members(first) == {
+        "cart": ("cart-1", None), "pay": ("pay-1", None), "web": ("web-sts-1", None),
+    }  # fmt: skip
+    for name in ("cart-1", "web-sts-1"):
+        assert says(verdict(bed, namespace, name))[0] == "Promotable"
     stands = wait(
         bed, GROUP, namespace, "shop",
         lambda g: g.get("status", {}).get("promotable") == 2,
@@ -98,13 +116,13 @@ def test_one_bad_member_holds_the_group_and_once_mended_only_it_is_judged_anew(
     assert members(second) == {
         "cart": ("cart-1", "Promotable"),
         "pay": ("pay-2", None),
-        "web": ("web-1", "Promotable"),
+        "web": ("web-sts-1", "Promotable"),
     }
     assert names(bed, namespace) == {
         "cart-1",
         "pay-1",
         "pay-2",
-        "web-1",
+        "web-sts-1",
         "shop-grp-1",
         "shop-grp-2",
     }

@@ -28,9 +28,13 @@ def joined(store: Store, record: Record) -> Mapping[tuple[str, str], Joined] | N
     for member in release.spec.members:
         history = store.history((namespace, member.kind, member.name))
         known = {r.metadata.name: r.known for r in history}
+        judged = [r for r in history if not r.known.passed_over]
         found[(member.kind, member.name)] = Joined(
             release=known.get(member.release) if member.release else None,
-            newest=history[-1].metadata.name if history else None,
+            newest=judged[-1].metadata.name if judged else None,
+            recorded=tuple(
+                r.known for r in history if judged and r.known.number > judged[-1].known.number
+            ),
         )
     return found
 
@@ -65,7 +69,7 @@ def _member(store: Store, key: Key, there: bool) -> Member:
     _, kind, name = key
     if not there:
         return Member(kind, name, missing="NoWorkload")
-    history = store.history(key)
+    history = [r for r in store.history(key) if not r.known.passed_over]
     if not history:
         policy = store.policy_of(store.workloads[key].workload)
         return Member(kind, name, missing="NoRelease" if policy else "NoPolicy")

@@ -254,23 +254,5 @@ def _member(spec: ReleaseGroupSpec, member: Member) -> GroupMember:
     )
 
 
-def _as_workload(group: Group) -> Workload:
-    """The group where something wants a workload's name; it has no pods of its own."""
-    return Workload(
-        kind=KIND,
-        namespace=group.namespace,
-        name=group.name,
-        uid=group.uid,
-        generation=group.generation,
-        observed_generation=group.generation,
-        labels={},
-        template={},
-        desired=0,
-        updated=0,
-        available=0,
-        total=0,
-    )
-
-
 def _digest(value: object) -> str:
     return hashlib.sha256(json.dumps(value).encode()).hexdigest()[:40]

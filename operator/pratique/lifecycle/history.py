@@ -54,7 +54,6 @@ def remember(metadata: ObjectMeta, spec: ReleaseSpec, status: ReleaseStatus) -> 
         ),
         version=spec.version,
         attempt=spec.attempt or 1,
-        adopted=spec.purpose == "Measure",
         members=tuple((m.kind, m.name, m.release) for m in spec.members),
         kind=spec.workload.kind,
         workload=spec.workload.name,

@@ -230,7 +230,7 @@ def _standing(s: Situation, member: GroupMember, before: MemberStanding | None) 
     verdict, reason = member.verdict, member.reason or "NoRelease"
     if known is not None:
         verdict = known.verdict
-        reason = "Adopted" if known.adopted else known.reason if known.verdict else PENDING
+        reason = "Adopted" if known.adopted else known.reason if known.completed else PENDING
     elif before is not None and (before.verdict or before.reason == "Adopted"):
         return before
     elif member.release is not None and member.verdict is None:
@@ -248,7 +248,7 @@ def _state(s: Situation, standing: MemberStanding) -> State:
             return "Unknown"
     if standing.reason == "Adopted" and _terms(s).on_adopted == "Accept":
         return "Good"
-    return "Unknown" if standing.reason in MENDS else "Pending"
+    return "Pending" if standing.reason == PENDING else "Unknown"
 
 
 def _overtaken(s: Situation) -> list[str]:

@@ -63,8 +63,6 @@ class Known:
     values: tuple[BaselineObjective, ...]
     version: str | None = None
     attempt: int = 1
-    adopted: bool = False
-    """Whether it ran before a policy spoke of it: measured, not judged."""
     members: tuple[tuple[str, str, str | None], ...] = ()
     """A group's: (kind, name, release) of each member."""
     kind: str = "Deployment"
@@ -77,6 +75,16 @@ class Known:
     """What its images were."""
     renewed: bool = False
     """Whether its pods were replaced since by a change that was ignored."""
+
+    @property
+    def adopted(self) -> bool:
+        """Whether it ran before a policy spoke of it: measured, not judged."""
+        return self.purpose == "Measure"
+
+    @property
+    def passed_over(self) -> bool:
+        """Whether it is only recorded, so that the verdict of the release before stands."""
+        return self.purpose == "Record" and self.verdict is None
 
 
 @dataclass(frozen=True, slots=True)

@@ -46,7 +46,9 @@ class Joined:
     release: Known | None
     """The release that the group's one names; None: there is none, or it is gone."""
     newest: str | None
-    """The member's newest release."""
+    """The member's newest release that is not only recorded."""
+    recorded: tuple[Known, ...] = ()
+    """Releases after that one which are only recorded: other pods of what was judged."""
 
 
 @dataclass(frozen=True)
@@ -126,14 +128,13 @@ class Situation:
     def members_pods(self) -> str | None:
         """A regular expression of the pods of all members that count, if there are any."""
         patterns = {
-            pods
+            pods_of(known)
             for m in self.spec.members
-            if not m.optional
-            and (joined := (self.members or {}).get((m.kind, m.name))) is not None
-            and joined.release is not None
-            and (pods := pods_of(joined.release)) is not None
+            if not m.optional and (joined := (self.members or {}).get((m.kind, m.name))) is not None
+            for known in (joined.release, *joined.recorded)
+            if known is not None
         }
-        return "|".join(sorted(patterns)) or None
+        return "|".join(sorted(p for p in patterns if p)) or None
 
     def delay(self, objective: PlannedObjective) -> timedelta:
         """How long after a moment all samples of it are there."""

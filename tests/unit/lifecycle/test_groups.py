@@ -93,7 +93,7 @@ def test_how_many_are_needed(quorum: int | str | None, members: int, expected: i
 
 
 CART, WEB = member("cart", noticed=100), member("web", noticed=30)
-ADOPTED = member("old", adopted=True, verdict=None)
+ADOPTED = member("old", purpose="Measure", verdict=None)
 BARE = Member("Deployment", "bare", missing="NoPolicy")
 
 

@@ -73,7 +73,7 @@ class Life:
                 verdict=self.verdict if ended else None,
                 completed=ended or self.adopted,
                 reason=self.why if ended else "RollingOut",
-                adopted=self.adopted,
+                purpose="Measure" if self.adopted else "Judge",
                 rolled_out_at=at(self.rolled_out or 0) if rolled else None,
                 revision_object=f"{self.name}-abc" if rolled else None,
             ),
@@ -305,6 +305,15 @@ def test_objectives_are_judged_over_all_members_pods_after_the_last_rollout() ->
     assert {q.scope.workload for q in joint.asked} == {"shop"}
     told = [a.reason for a in announcements(joint.spec, status)]
     assert told == ["RolledOut", "Promotable"]
+
+
+def test_the_pods_of_a_restart_that_is_only_recorded_are_the_members_too() -> None:
+    restarted = known(2, name="cart-2", revision_object="cart-def", purpose="Record", verdict=None)
+    s = replace(
+        Joint(together([CART], [ERRORS]), [CART], now=50).situation(),
+        members={("Deployment", "cart"): replace(CART.joined(50), recorded=(restarted,))},
+    )
+    assert s.members_pods() == "cart-abc-[a-z0-9]+|cart-def-[a-z0-9]+"
 
 
 def test_what_was_rolled_out_long_ago_is_judged_from_the_groups_release_on() -> None:
