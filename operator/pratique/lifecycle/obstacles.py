@@ -12,6 +12,7 @@ from datetime import datetime
 from ..resources.release import Diagnosis
 from .causes import BY_NAME, Stage
 from .diagnosis import diagnose, ended
+from .rollout import own_pods
 from .view import Pod, Revision, View
 
 
@@ -26,11 +27,9 @@ def obstacle_gone(
     cause, workload = BY_NAME.get(diagnosis.cause), view.workload
     if cause is None or revision is None or workload.deleting or workload.desired == 0:
         return False
-    if workload.revision not in (None, str(revision.number)):
+    if workload.observed_generation < workload.generation or not _runs(view, revision):
         return False
-    if workload.observed_generation < workload.generation:
-        return False
-    pods = [p for p in view.pods if p.revision == revision.pod_hash and not p.deleting]
+    pods = [p for p in own_pods(view, revision) if not p.deleting]
     own = [p for p in pods if not ended(p)]
     found = diagnose(workload, pods, now, view.notes, revision.name)
     if found is not None and BY_NAME[found.cause].family == cause.family:
@@ -41,6 +40,17 @@ def obstacle_gone(
         anew = any(p.created >= diagnosis.since for p in own)
         return workload.replica_failure is None and (anew or len(own) >= workload.desired)
     return bool(own) and all(_past(p, cause.past) for p in own)
+
+
+def _runs(view: View, revision: Revision) -> bool:
+    """Whether this is still the version that the workload asks for."""
+    workload, newest = view.workload, view.current
+    if workload.revision_object is not None:
+        return workload.revision_object == revision.name
+    if newest is None or newest.name != revision.name:
+        return False
+    # A DaemonSet counts its template's generations, not its revisions.
+    return revision.template_hash is not None or workload.revision in (None, str(revision.number))
 
 
 def _past(pod: Pod, stage: Stage) -> bool:

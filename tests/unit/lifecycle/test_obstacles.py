@@ -8,7 +8,7 @@ import pytest
 
 from pratique.lifecycle.causes import CAUSES
 from pratique.lifecycle.obstacles import obstacle_gone
-from pratique.lifecycle.view import Container, Note, Pod, View
+from pratique.lifecycle.view import Container, Note, Pod, Revision, View
 from pratique.resources.release import Diagnosis
 from unit.lifecycle.builders import at, pod, revision, rolling, view, waiting, workload
 
@@ -95,3 +95,20 @@ def test_what_kubernetes_gave_up_must_go_on_by_its_own_word() -> None:
 
 def test_a_cause_of_another_operators_is_never_gone() -> None:
     assert not gone("SomethingNew", view(workload(), [WELL]))
+
+
+def test_of_each_kind_it_is_known_whether_it_still_runs_this_version() -> None:
+    def of(revision_: Revision, newest: Revision, **more: Any) -> bool:
+        seen = View(workload(**more), (WELL,), (revision_, newest))
+        recorded = Diagnosis(cause="CrashLoop", message="m", definite=True, since=at(10))
+        return obstacle_gone(recorded, seen, revision_, at(600))
+
+    own, newer = revision(), revision(2, "def")
+    recorded, again = revision(template_hash="h"), revision(9, template_hash="h")
+    # A StatefulSet names its revision; a DaemonSet's number is its template's generation.
+    stateful = {"kind": "StatefulSet", "revision": None}
+    assert of(own, newer, **stateful, revision_object="cart-abc")
+    assert not of(own, newer, **stateful, revision_object="cart-def")
+    assert of(again, recorded, kind="DaemonSet", revision="12")
+    assert not of(recorded, revision(2, "def", template_hash="i"), kind="DaemonSet", revision="2")
+    assert not of(own, newer)
