@@ -16,7 +16,9 @@ import typer
 from .. import __version__
 from .crds import crds
 from .docs import docs
+from .hold_manifests import hold_manifests
 from .judge import judge
+from .release_holds import release_holds
 from .run import run
 
 app = typer.Typer(
@@ -45,7 +47,9 @@ def _options(
 
 app.command("crds")(crds)
 app.command("docs")(docs)
+app.command("hold-manifests")(hold_manifests)
 app.command("judge")(judge)
+app.command("release-holds")(release_holds)
 app.command("run")(run)
 
 

@@ -189,6 +189,21 @@ class Cluster:
                 )
             )
 
+    async def patch_workload(
+        self, plural: str, namespace: str, name: str, patch: Iterable[Mapping[str, Any]]
+    ) -> Body:
+        """A JSON patch of a workload; Conflict where it says a resourceVersion that is not the newest."""
+        with told(f"changing {plural} {namespace}/{name}"):
+            return dict(
+                await self._connection.patch(
+                    kinds.READ[plural],
+                    name,
+                    list(patch),
+                    namespace=namespace,
+                    patch_type=PatchType.JSON,
+                )
+            )
+
     async def delete(self, plural: str, namespace: str, name: str, uid: str) -> None:
         """Delete this very object; gone, or another of its name, is as good."""
         with (

@@ -59,7 +59,7 @@ READ: dict[str, Kind] = {
     **OURS,
     # Of the whole cluster, and only listed: the library knows it by its base.
     "namespaces": cast("Kind", _wide("", "Namespace", "namespaces", ["list"])),
-    "deployments": _theirs("apps", "Deployment", "deployments", _READ),
+    "deployments": _theirs("apps", "Deployment", "deployments", [*_READ, "patch"]),
     "networkpolicies": _theirs("networking.k8s.io", "NetworkPolicy", "networkpolicies", ["list"]),
     "services": _theirs("", "Service", "services", ["list"]),
     "poddisruptionbudgets": _theirs(
@@ -68,7 +68,7 @@ READ: dict[str, Kind] = {
     "horizontalpodautoscalers": _theirs(
         "autoscaling", "HorizontalPodAutoscaler", "horizontalpodautoscalers", ["list"], "v2"
     ),
-    "statefulsets": _theirs("apps", "StatefulSet", "statefulsets", _READ),
+    "statefulsets": _theirs("apps", "StatefulSet", "statefulsets", [*_READ, "patch"]),
     "daemonsets": _theirs("apps", "DaemonSet", "daemonsets", _READ),
 }
 """What can be read one by one and listed, by plural."""

@@ -14,6 +14,7 @@ from typing import Any
 from ..lifecycle.noticing import fingerprint
 from ..lifecycle.view import Container, Pod, Revision, Workload
 from ..resources.budget_policy import CHANGE_CLASS_ANNOTATION
+from . import holding
 
 Body = Mapping[str, Any]
 
@@ -71,7 +72,7 @@ def deployment(body: Body) -> Workload:
     deadline = spec.get("progressDeadlineSeconds", 600)
     return Workload(
         kind="Deployment",
-        **_common(meta, status),
+        **_common(body, status),
         template=spec["template"],
         desired=spec.get("replicas", 1),
         updated=status.get("updatedReplicas", 0),
@@ -93,21 +94,21 @@ def stateful_set(body: Body) -> Workload:
     It has no condition that says since when it is rolled out (``lifecycle.rollout`` asks its pods), none
     that says why it does not go on, and no deadline.
     """
-    meta, spec = body["metadata"], body["spec"]
+    spec = body["spec"]
     status: Body = body.get("status") or {}
     replicas = spec.get("replicas", 1)
     strategy: Body = spec.get("updateStrategy") or {}
     on_delete = strategy.get("type") == "OnDelete"
     first = (spec.get("ordinals") or {}).get("start", 0)
-    partition = 0 if on_delete else (strategy.get("rollingUpdate") or {}).get("partition", 0)
-    observed = status.get("observedGeneration", 0) >= meta.get("generation", 0)
+    partition = 0 if on_delete else holding.own_partition(body)
+    observed = status.get("observedGeneration", 0) >= body["metadata"].get("generation", 0)
     if observed and status.get("currentRevision") == status.get("updateRevision"):
         partition = 0  # there is no other version on which it could keep pods
     kept = min(max(0, partition - first), replicas)
     wanted = replicas - kept
     return Workload(
         kind="StatefulSet",
-        **_common(meta, status),
+        **_common(body, status),
         template=spec["template"],
         desired=wanted,
         updated=status.get("updatedReplicas", 0),
@@ -129,7 +130,7 @@ def daemon_set(body: Body) -> Workload:
     wanted = status.get("desiredNumberScheduled", 0)
     return Workload(
         kind="DaemonSet",
-        **_common(meta, status),
+        **_common(body, status),
         template=spec["template"],
         desired=wanted,
         updated=status.get("updatedNumberScheduled", 0),
@@ -142,7 +143,8 @@ def daemon_set(body: Body) -> Workload:
     )
 
 
-def _common(meta: Body, status: Body) -> dict[str, Any]:
+def _common(body: Body, status: Body) -> dict[str, Any]:
+    meta = body["metadata"]
     return {
         "namespace": meta["namespace"],
         "name": meta["name"],
@@ -153,6 +155,9 @@ def _common(meta: Body, status: Body) -> dict[str, Any]:
         "created": _time(meta.get("creationTimestamp")),
         "deleting": "deletionTimestamp" in meta,
         "change_class": (meta.get("annotations") or {}).get(CHANGE_CLASS_ANNOTATION),
+        "held": holding.held(body),
+        "hold_mark": holding.mark(body),
+        "held_since": holding.since(body),
     }
 
 

@@ -12,7 +12,10 @@ from collections.abc import Awaitable, Callable, Iterable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
+from ..cluster.client import Cluster
 from ..lifecycle.actions import Action, Outcome
+from ..lifecycle.letting_go import LetGo
+from .holds import hold_or_let_go
 
 logger = logging.getLogger(__name__)
 
@@ -20,8 +23,10 @@ Perform = Callable[[Action], Awaitable[Outcome]]
 """Carries an action out, within the time that the action allows. What it raises counts as a failure."""
 
 
-async def perform(action: Action) -> Outcome:
+async def perform(cluster: Cluster, action: Action) -> Outcome:
     """Carry out an action of whichever kind."""
+    if isinstance(action, LetGo):
+        return await hold_or_let_go(cluster, action)
     raise TypeError(f"{type(action).__name__} is no action that is known here")
 
 

@@ -9,6 +9,7 @@ import signal
 import socket
 import time
 from datetime import UTC, datetime, timedelta
+from functools import partial
 
 import kopf
 
@@ -73,7 +74,7 @@ class Operator:
             asker=asker,
             metrics=self.metrics,
             exporter=self.exporter,
-            actor=Actor(perform),
+            actor=Actor(partial(perform, self.cluster)),
             wake=self.clock.wake,
         )
         self._policies = PolicyWriter(

@@ -13,12 +13,13 @@ import time
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 from ..cluster.client import Cluster
 from ..cluster.errors import Conflict, Gone, Refused, Rejected
 from ..cluster.surroundings import look_around
 from ..cluster.watching import Watches
-from ..lifecycle import records, suspects
+from ..lifecycle import hold, letting_go, records, suspects
 from ..lifecycle.advance import advance
 from ..lifecycle.announcements import announcements, differs
 from ..lifecycle.baselines import find_baselines, past_of
@@ -100,6 +101,8 @@ class Reconciler:
         self._working: dict[str, _Working] = {}
         self._problems: dict[Key, tuple[frozenset[Name], str]] = {}
         """Workloads for which no plan can be made: by which policies, field and mend."""
+        self._strays: dict[Key, Actions] = {}
+        """Of workloads whose hold no release waits for."""
 
     async def step(self, key: Key) -> datetime | None:
         """Look at a workload; returns when it is due again."""
@@ -132,6 +135,10 @@ class Reconciler:
         if not any(not r.finished for r in self._store.history(key)):
             await self._watches.release(key[0], key)
         self._count_active()
+        if seen and seen.workload.hold_mark is not None:
+            dues.append(self._stray(key, seen, policy))
+        else:
+            self._strays.pop(key, None)
         if policy:
             self._wake((policy.namespace, "ReleasePolicy", policy.name))
         for group in groups_of(self._store, key):
@@ -146,7 +153,7 @@ class Reconciler:
         now = self._now()
         window = policy.spec.analysis.window
         workload = seen.workload
-        if not known and workload.rolled_out_since is None and workload.desired > 0:
+        if not (known or workload.held or workload.rolled_out_since) and workload.desired > 0:
             workload = replace(workload, rolled_out_since=await self._rolled_out_since(key, seen))
         decision = notice(
             workload,
@@ -298,6 +305,28 @@ class Reconciler:
             await self._cluster.patch_status("releases", namespace, name, status, version),
         )
 
+    def _stray(self, key: Key, seen: Seen, policy: Policy | None) -> datetime | None:
+        """Let go of a hold that no release waits for; returns when to look again."""
+        now = self._now()
+        let_go, due = letting_go.stray(
+            seen.workload,
+            seen.fingerprint.hash,
+            [r.known for r in self._store.history(key)],
+            policy.spec.hold if policy else None,
+            now,
+            policy=policy is not None,
+            stalled=key in self._problems,
+        )
+        if not let_go:
+            return due
+        mine = self._strays.setdefault(key, Actions())
+        action, due = letting_go.let_go_stray(
+            seen.workload, seen.fingerprint.hash, mine.outcomes, now
+        )
+        if action is not None:
+            self._actor.begin(mine, [action], lambda: self._wake(key))
+        return due
+
     # Advancing
 
     async def _advance(
@@ -305,7 +334,7 @@ class Reconciler:
     ) -> datetime | None:
         working = self._working.setdefault(record.metadata.uid, _Working())
         view = None if key[1] == GROUP else await self._view(key, seen)
-        step = await self._ask_and_advance(view, record, working, newer)
+        step = await self._ask_and_advance(key, view, record, working, newer)
         assert record.release is not None
         written = record.release.status or ReleaseStatus()
         record.status = step.status
@@ -337,8 +366,19 @@ class Reconciler:
             watch = await self._watches.acquire(key[0], key, key[1])
         return watch.view(seen.workload) if seen else None
 
+    def _holding(self, key: Key, record: Record) -> dict[str, Any]:
+        """What hold looks at beside the release: its policy as it stands, and the releases before."""
+        seen = self._store.workloads.get(key)
+        policy = self._store.policy_of(seen.workload) if seen else None
+        known = [r.known for r in self._store.history(key)]
+        return {
+            "hold_asked": policy is not None and policy.spec.hold is not None,
+            "known_good": hold.known_good(record.known.template_hash, record.known.number, known),
+            "template_hash": seen.fingerprint.hash if seen else None,
+        }
+
     async def _ask_and_advance(
-        self, view: View | None, record: Record, working: _Working, newer: str | None
+        self, key: Key, view: View | None, record: Record, working: _Working, newer: str | None
     ) -> Step:
         assert record.release is not None
         status = record.status
@@ -346,6 +386,7 @@ class Reconciler:
             situation = replace(
                 self._situation(record, view, working, newer),
                 gating=self._store.gating(record, view),
+                **self._holding(key, record),
             )
             step = advance(situation, status)
             if not step.ask:

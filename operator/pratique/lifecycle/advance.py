@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from ..judge.fit import fit, size
 from ..resources.judgement import Judgement
 from ..resources.release import ReleaseStatus
-from . import digests, joint, looks, measuring, pods, rollout, signals, suspects
+from . import digests, hold, joint, looks, measuring, pods, rollout, signals, suspects
 from .afterwards import afterwards
 from .budgets import gate
 from .phase import derive
@@ -31,6 +33,14 @@ def advance(s: Situation, status: ReleaseStatus) -> Step:
     if s.spec.group is not None:
         status = pods.latch_window(s, joint.gather(s, status))
         return _step(s, joint.judge(s, status))
+    held = hold.hold(s, status)
+    status = held.status
+    if held.judgement is not None:
+        return _conclude(s, status, held.judgement)
+    if held.waits:
+        due = min((d for d in held.due if d > s.now), default=None)
+        status = _fitted(s, status, MAX_STATUS_BYTES)
+        return Step(status, tuple(held.ask), due, tuple(held.actions))
     status = digests.observe(s, rollout.follow(s, status))
     if s.spec.purpose == "Measure":
         return _step(s, measuring.measure_adopted(s, status))
@@ -43,12 +53,14 @@ def advance(s: Situation, status: ReleaseStatus) -> Step:
         return _conclude(s, status, failed)
     found = looks.judge(s, status)
     if status.rollout.completed_at is None:
-        found.due.append(rollout.deadline(s))
+        found.due.append(rollout.deadline(s, status))
     fails_at = rollout.fails_at(s, status)
     found.due += [at for at in (fails_at, rollout.unready_at(s, status)) if at is not None]
     if status.window_from is not None and s.now < status.window_from:
         found.due.append(status.window_from)
-    return _step(s, found)
+    found.due += held.due
+    step = _step(s, found)
+    return replace(step, actions=(*step.actions, *held.actions))
 
 
 def _step(s: Situation, found: looks.Looking) -> Step:
@@ -133,7 +145,7 @@ def _failed_rollout(s: Situation, status: ReleaseStatus) -> Judgement | None:
             reason=ROLLOUT_FAILED,
             message=f"the rollout failed: {rollout.told(s, status)}",
         )
-    if status.rollout.completed_at is not None or s.now < rollout.deadline(s):
+    if status.rollout.completed_at is not None or s.now < rollout.deadline(s, status):
         return None
     reason, waiting = rollout.waiting_for(s, status)
     if rollout.waits_for_people(s, status) or reason == "ScaledToZero":

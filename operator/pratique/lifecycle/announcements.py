@@ -47,6 +47,23 @@ def announcements(spec: ReleaseSpec, status: ReleaseStatus) -> list[Announcement
                 status.cause.since,
             )
         )
+    held = status.hold
+    if held is not None and held.seen:
+        found.append(
+            Announcement(
+                "held",
+                "Normal",
+                "Held",
+                "Hold",
+                "no pod of this version is started before its checks have passed"
+                if held.by == "Admission"
+                else "its rollout was paused until its checks have passed",
+                held.since,
+            )
+        )
+        if held.let_go_at is not None:
+            why = held.why or ""
+            found.append(Announcement("let-go", "Normal", "LetGo", "Hold", why, held.let_go_at))
     if rollout.completed_at is not None and spec.purpose != "Measure":
         found.append(
             Announcement(
@@ -133,6 +150,7 @@ def _meaning(status: ReleaseStatus) -> tuple[object, ...]:
         status.completed_at,
         status.closed_at,
         status.template_hash,
+        (h.seen, h.decided_at, h.let_go_at, h.waiting) if (h := status.hold) else None,
         rollout.revision,
         rollout.revision_object,
         rollout.completed_at,

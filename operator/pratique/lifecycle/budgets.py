@@ -123,6 +123,16 @@ def findings(
     return sorted(found, key=lambda f: _ORDER.index(f.reason))
 
 
+def lifted(policy: ErrorBudgetPolicy, spec: ReleaseSpec, gating: Gating, now: datetime) -> bool:
+    """Whether nothing that is found holds this release back: ``gate`` says why, at the verdict."""
+    return (
+        spec.cause == "Rollback"
+        or policy.mode != "Enforce"
+        or (gating.change_class is not None and gating.change_class in policy.exempt)
+        or _override(gating.override, now)[0] is not None
+    )
+
+
 def budget_names(policy: ErrorBudgetPolicy, spec: ReleaseSpec, gating: Gating) -> list[str]:
     """The budgets that count for a release: those that the policy names; else those of its objectives,
     and those that the namespace has for its workload."""

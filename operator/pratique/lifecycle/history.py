@@ -6,6 +6,7 @@ from ..judge.spreads import spread
 from ..resources import conditions
 from ..resources.base import ObjectMeta
 from ..resources.release import BaselineObjective, ReleaseSpec, ReleaseStatus
+from .hold import kept
 from .noticing import Known
 from .planning import indicator_hash
 
@@ -61,6 +62,7 @@ def remember(metadata: ObjectMeta, spec: ReleaseSpec, status: ReleaseStatus) -> 
         purpose=spec.purpose,
         digests=tuple(status.rollout.digests),
         renewed=ignored is not None,
+        kept_held=kept(status),
     )
 
 

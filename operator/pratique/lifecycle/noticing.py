@@ -75,6 +75,8 @@ class Known:
     """What its images were."""
     renewed: bool = False
     """Whether its pods were replaced since by a change that was ignored."""
+    kept_held: bool = False
+    """Whether it ended while its workload was held, and is to stay so."""
 
     @property
     def adopted(self) -> bool:
@@ -172,7 +174,8 @@ def notice(
     if not known:
         since = workload.rolled_out_since
         # Without a pod there is nothing to measure: it is judged when pods come.
-        adopted = since is not None and now - since > window and workload.desired > 0
+        settled = workload.desired > 0 and not workload.held
+        adopted = since is not None and now - since > window and settled
         return Begin(1, "First", None, None, "Measure" if adopted else causes.first)
     newest = known[-1]
     if found.hash == newest.template_hash:
@@ -205,7 +208,7 @@ def _digests_before(found: Fingerprint, reference: Known) -> tuple[ContainerDige
 
 def _same_version(workload: Workload, newest: Known) -> bool:
     """Whether Kubernetes knows no newer version, though our hash is another."""
-    if workload.observed_generation < workload.generation or workload.paused:
+    if workload.observed_generation < workload.generation or workload.paused or workload.held:
         return False
     if workload.uid != newest.workload_uid:
         return False

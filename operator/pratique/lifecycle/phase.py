@@ -6,7 +6,7 @@ from ..resources import conditions
 from ..resources.base import format_duration
 from ..resources.conditions import Status
 from ..resources.release import Phase, ReleaseStatus
-from . import joint
+from . import hold, joint
 from .compared import forecasts
 from .looks import window_end
 from .rollout import waiting_for
@@ -17,6 +17,8 @@ def phase(s: Situation, status: ReleaseStatus) -> Phase:
     """Where the release is."""
     if status.completed_at is not None:
         return "Completed"
+    if hold.is_held(status):
+        return "Held"
     if s.spec.purpose == "Measure":
         return "Measuring"
     if status.rollout.completed_at is None:
@@ -37,6 +39,9 @@ def derive(s: Situation, status: ReleaseStatus) -> ReleaseStatus:
     wanted.append(("Promotable", *_promotable(s, status, now_in)))
     if now_in != "Completed":
         wanted.append(("Reconciling", "True", now_in, "the release is being judged"))
+    held = hold.condition(s, status)
+    if held is not None:
+        wanted.append(held)
     if s.superseded_by:
         wanted.append(
             ("Superseded", "True", "NewerRelease", f"{s.superseded_by} is newer; this record stays")
@@ -96,6 +101,8 @@ def _standing(s: Situation, status: ReleaseStatus, now_in: Phase) -> tuple[Statu
         )
     if now_in == "Measuring":
         return "Unknown", "Measuring", "it ran before a policy spoke of it: being measured"
+    if now_in == "Held":
+        return "Unknown", "Held", hold.sentence(s, status)
     if s.spec.group is not None and (now_in == "RollingOut" or not s.spec.plan.objectives):
         return ("Unknown", *joint.waiting(s, status))
     if now_in == "RollingOut":

@@ -155,6 +155,7 @@ def resolve(
         score=policy.spec.score,
         on_warning=policy.spec.on_warning,
         error_budget_policy=policy.spec.error_budget_policy,
+        hold=policy.spec.hold,
         old_pods=old_pods.pattern if old_pods else None,
         old_pods_since=old_pods.since if old_pods else None,
         baselines=[_slim(b, objectives) for b in baselines],

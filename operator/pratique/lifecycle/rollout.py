@@ -203,16 +203,17 @@ def told(s: Situation, status: ReleaseStatus) -> str:
     return clip(text, TOLD - len(more)) + more
 
 
-def deadline(s: Situation) -> datetime:
+def deadline(s: Situation, status: ReleaseStatus) -> datetime:
     """When a rollout that is not complete ends the release."""
-    return s.spec.noticed_at + s.spec.plan.analysis.rollout_deadline
+    let_go = status.hold.let_go_at if status.hold else None
+    return (let_go or s.spec.noticed_at) + s.spec.plan.analysis.rollout_deadline
 
 
 def waiting_for(s: Situation, status: ReleaseStatus) -> tuple[str, str]:
     """(reason, sentence) while the rollout is not complete."""
     rollout = status.rollout
     if rollout.diagnosis:
-        left = fails_at(s, status) or deadline(s)
+        left = fails_at(s, status) or deadline(s, status)
         when = f"; ends as not promotable at {_clock(left)} unless it goes"
         return "RollingOut", f"{told(s, status)}{when if s.now < left else ''}"
     if s.view and s.view.workload.paused:
@@ -221,18 +222,18 @@ def waiting_for(s: Situation, status: ReleaseStatus) -> tuple[str, str]:
         return (
             "RollingOut",
             f"partition {s.view.workload.partition} keeps every pod on the version before: lower it, "
-            f"until {_clock(deadline(s))}",
+            f"until {_clock(deadline(s, status))}",
         )
     if s.view and s.view.workload.desired == 0 and s.view.workload.kind == "DaemonSet":
         return (
             "ScaledToZero",
-            f"no node takes a pod of it: it is judged when pods come, until {_clock(deadline(s))}",
+            f"no node takes a pod of it: it is judged when pods come, until {_clock(deadline(s, status))}",
         )
     if s.view and s.view.workload.desired == 0:
         return (
             "ScaledToZero",
             "the workload is scaled to zero: it is judged when pods come, until "
-            f"{_clock(deadline(s))}",
+            f"{_clock(deadline(s, status))}",
         )
     by_hand = ""
     if s.view and s.view.workload.on_delete and rollout.updated < rollout.desired:
@@ -240,7 +241,7 @@ def waiting_for(s: Situation, status: ReleaseStatus) -> tuple[str, str]:
     return (
         "RollingOut",
         f"{rollout.ready} of {rollout.desired} pods of this version are ready; {by_hand}"
-        f"until {_clock(deadline(s))}",
+        f"until {_clock(deadline(s, status))}",
     )
 
 

@@ -70,6 +70,12 @@ class Situation:
     """What stands around the workload, where it was looked at: when the release fails."""
     members: Mapping[tuple[str, str], Joined] | None = None
     """A group's release: its members by (kind, name). None: the group is gone."""
+    hold_asked: bool = True
+    """Whether the workload's policy as it stands still asks for hold."""
+    known_good: str | None = None
+    """Why this version needs no checks before its rollout, where it goes back to one known as good."""
+    template_hash: str | None = None
+    """Of the workload as it is now, where it is known."""
     annotations: Mapping[str, str] = field(default_factory=dict)
     """The Release's own: what people say of it."""
     outcomes: Mapping[str, Outcome] = field(default_factory=dict)

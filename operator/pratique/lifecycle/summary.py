@@ -9,6 +9,7 @@ from datetime import datetime
 from ..resources import conditions
 from ..resources.conditions import Status
 from ..resources.policy import ReleasePolicyStatus, WorkloadVerdict
+from .hold import coverage
 from .noticing import Known
 from .policies import Policy
 from .view import Workload
@@ -52,7 +53,10 @@ def summarize(
         observed_generation=policy.generation,
         conditions=conditions.merge(
             before.conditions if before else [],
-            _conditions(rows, len(judged), shadowed, problem, policy.spec.mode),
+            [
+                *_conditions(rows, len(judged), shadowed, problem, policy.spec.mode),
+                *([coverage(j.workload for j in judged)] if policy.spec.hold and judged else []),
+            ],
             generation=policy.generation,
             now=now,
         ),

@@ -149,6 +149,12 @@ class Workload:
     deleting: bool = False
     change_class: str | None = None
     """The annotation pratique.sh/change-class: what its newest change is for."""
+    held: bool = False
+    """Whether its pause (or partition) is ours: its newest template is kept from pods."""
+    hold_mark: str | None = None
+    """The annotation pratique.sh/held, which may be left over where it is not held any more."""
+    held_since: datetime | None = None
+    """When that mark was last written, as far as the object tells."""
 
     @property
     def key(self) -> tuple[str, str, str]:

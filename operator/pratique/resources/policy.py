@@ -24,6 +24,7 @@ from .base import (
 from .bounds import BOUND_RULES, check_bounds
 from .budget_policy import ErrorBudgetPolicy
 from .conditions import Condition, Reason
+from .hold import HoldTerms
 from .judgement import Verdict
 from .objective import Bounds, IndicatorSource, ServiceLevelObjectiveSpec
 from .sensitivity import Drift, JudgingTerms, Score, ScoringTerms
@@ -542,6 +543,8 @@ class ReleasePolicySpec(Model):
     """What a release with warnings, and no failure, is."""
     error_budget_policy: ErrorBudgetPolicy | None = None
     """What empty error budgets, agreements at risk and freezes mean; without it they hold nothing back."""
+    hold: HoldTerms | None = None
+    """Keep each new version from starting until its checks have passed: docs/hold.md says how."""
 
     @model_validator(mode="after")
     def _valid(self) -> Self:

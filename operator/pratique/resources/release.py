@@ -10,6 +10,7 @@ from .base import Duration, Model, Name, Time, cel, keyed_list, rules
 from .budget_policy import ErrorBudgetPolicy
 from .conditions import Condition, Reason
 from .group import MAX_MEMBERS
+from .hold import HoldCheck, HoldTerms
 from .indicator import ServiceLevelIndicatorSpec
 from .judgement import BaselineValue, Judgement, ObjectiveResult, Verdict
 from .objective import Bounds
@@ -24,6 +25,7 @@ SubjectKind = Literal[WorkloadKind, "ReleaseGroup"]
 """Whose version a Release is: a workload's, or a group's."""
 Purpose = Literal["Judge", "Measure", "Record"]
 Phase = Literal[
+    "Held",
     "RollingOut",
     "WarmingUp",
     "Evaluating",
@@ -244,6 +246,8 @@ class Plan(Model):
     """What changes are compared with, in order."""
     error_budget_policy: ErrorBudgetPolicy | None = None
     """What empty error budgets, agreements at risk and freezes mean."""
+    hold: HoldTerms | None = None
+    """What the version waits for before its rollout; none: nothing."""
 
 
 class GroupMember(Model):
@@ -479,6 +483,27 @@ class IgnoredChange(Model):
     """Hashes of the template's parts with it; its images are the release's."""
 
 
+class HoldStatus(Model):
+    """How the version was held, before any pod of it came."""
+
+    since: Time
+    """Since when; the hold's deadline counts from here."""
+    by: Literal["Admission", "Sight"] = "Admission"
+    """Admission: no pod of it existed. Sight: it was paused once it was seen, as well as that went."""
+    seen: bool = False
+    """Whether the workload was seen held."""
+    waiting: Annotated[
+        list[HoldCheck], Field(max_length=4, json_schema_extra={"x-kubernetes-list-type": "set"})
+    ] = []
+    """The checks that are waited for."""
+    decided_at: Time | None = None
+    """When it was decided to let it go."""
+    why: Annotated[str, StringConstraints(max_length=512)] | None = None
+    """Why it was let go, or could not be held."""
+    let_go_at: Time | None = None
+    """When the workload was seen let go; the rollout's deadline counts from here."""
+
+
 class ReleaseStatus(Model):
     """What happened to this release."""
 
@@ -498,6 +523,8 @@ class ReleaseStatus(Model):
     """The last change since that the policy ignores."""
     cause: ObservedCause | None = None
     """What changed, where that is seen only once its pods run."""
+    hold: HoldStatus | None = None
+    """How it was held before its rollout."""
     rollout: RolloutStatus = RolloutStatus()
     """The rollout as last seen."""
     members: Annotated[
