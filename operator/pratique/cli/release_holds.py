@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from ..cluster.client import Cluster
 
 SOME_REMAIN, BAD_USE, UNREACHABLE = 1, 2, 5
-TRIES = 5
+TRIES = 8
 """How often a workload that changes meanwhile is looked at again."""
 
 
@@ -86,6 +86,8 @@ async def _release(kubeconfig: str | None, namespace: str | None) -> tuple[int, 
 
 async def _let_go(cluster: Cluster, plural: str, found: dict[str, Any]) -> None:
     """Two patches: the first says to the admission policy that this is meant, the second takes the mark."""
+    import asyncio
+
     from ..cluster import holding
     from ..cluster.errors import Conflict, Gone
 
@@ -98,8 +100,10 @@ async def _let_go(cluster: Cluster, plural: str, found: dict[str, Any]) -> None:
         except Gone:
             return
         except Conflict:
+            # Its controller writes too, most of all once it may go on.
             if not left:
                 raise
+            await asyncio.sleep(0.1 * 2 ** (TRIES - left - 1))
         else:
             return
         fresh = await cluster.get(plural, namespace, name)
