@@ -355,6 +355,7 @@ WATCHED_BY_KOPF = [
 ]
 KEPT = [
     ("create", "releaserecords.pratique.sh"),
+    ("delete", "releases.pratique.sh"),
     ("watch", "events.events.k8s.io"),
     ("list", "configmaps"),
     ("get", "nodes"),
@@ -376,7 +377,7 @@ REFUSED = [
     ("delete", "pods"),
     ("get", "pods/log"),
     ("patch", "replicasets.apps"),
-    ("delete", "releases.pratique.sh"),
+    ("deletecollection", "releases.pratique.sh"),
     ("update", "releases.pratique.sh"),
     ("patch", "releasepolicies.pratique.sh"),
     ("create", "releasepolicies.pratique.sh"),

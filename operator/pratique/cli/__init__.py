@@ -18,6 +18,7 @@ from .crds import crds
 from .docs import docs
 from .hold_manifests import hold_manifests
 from .judge import judge
+from .re_evaluate import re_evaluate
 from .release_holds import release_holds
 from .run import run
 
@@ -50,6 +51,7 @@ app.command("docs")(docs)
 app.command("hold-manifests")(hold_manifests)
 app.command("judge")(judge)
 app.command("release-holds")(release_holds)
+app.command("re-evaluate")(re_evaluate)
 app.command("run")(run)
 
 

@@ -204,6 +204,21 @@ class Cluster:
                 )
             )
 
+    async def annotate(
+        self, plural: str, namespace: str, name: str, annotations: Mapping[str, str | None]
+    ) -> Body:
+        """Set annotations, or take away those whose value is None; the others stay."""
+        with told(f"annotating {plural} {namespace}/{name}"):
+            return dict(
+                await self._connection.patch(
+                    kinds.OURS[plural],
+                    name,
+                    {"metadata": {"annotations": dict(annotations)}},
+                    namespace=namespace,
+                    patch_type=PatchType.MERGE,
+                )
+            )
+
     async def delete(self, plural: str, namespace: str, name: str, uid: str) -> None:
         """Delete this very object; gone, or another of its name, is as good."""
         with (

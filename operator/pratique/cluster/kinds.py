@@ -49,7 +49,7 @@ OURS: dict[str, Kind] = {
     "servicelevelagreements": _ours("ServiceLevelAgreement", "servicelevelagreements"),
     "releasepolicies": _ours("ReleasePolicy", "releasepolicies"),
     "releasegroups": _ours("ReleaseGroup", "releasegroups"),
-    "releases": _ours("Release", "releases", "post", "patch"),
+    "releases": _ours("Release", "releases", "post", "patch", "delete"),
     "analyses": _ours("Analysis", "analyses", "delete"),
     "releaserecords": _ours("ReleaseRecord", "releaserecords", "post"),
 }

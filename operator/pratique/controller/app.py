@@ -21,6 +21,7 @@ from ..telemetry.export import TraceExporter
 from ..telemetry.logs import configure_logging
 from ..telemetry.metrics import Metrics
 from ..telemetry.server import Readiness, StatusServer
+from . import retaining
 from .acting import Actor, perform
 from .analyses import Analyst
 from .asking import Asker, Sources
@@ -31,6 +32,7 @@ from .handlers import operator_settings, registry
 from .policies import PolicyWriter
 from .probing import Prober
 from .reconcile import Reconciler
+from .retaining import Retainer
 from .settings import Settings
 from .store import Store
 
@@ -103,6 +105,7 @@ class Operator:
         self._analyst = Analyst(
             store=self.store, cluster=self.cluster, asker=asker, metrics=self.metrics
         )
+        self._retainer = Retainer(store=self.store, cluster=self.cluster, metrics=self.metrics)
         self._server = StatusServer(
             host=settings.host,
             port=settings.port,
@@ -177,6 +180,8 @@ class Operator:
                 return await self._budgets.step(key)
             case "Analysis":
                 return await self._analyst.step(key)
+            case kind if kind.startswith(retaining.PREFIX):
+                return await self._retainer.step(key)
             case _:
                 return await self.reconciler.step(key)
 

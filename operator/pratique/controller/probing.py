@@ -10,6 +10,7 @@ from ..cluster.client import Cluster
 from ..cluster.errors import ClusterError, Gone
 from ..lifecycle.planning import DEFAULT_SCRAPE_INTERVAL, Provider
 from ..resources import conditions
+from ..resources.base import format_duration
 from ..resources.conditions import Status
 from ..resources.provider import MetricsProviderStatus
 from ..sources.probing import ProbeResult, probe
@@ -23,7 +24,7 @@ WELL = 60.0
 ILL = 5.0
 """… and while it is not, or how often it scrapes is not known yet."""
 MAX_SKEW = 5.0
-"""Seconds that the clocks may differ before Ready says so."""
+"""Seconds that the clocks may differ, or half the delay where that is less, before Ready says so."""
 
 
 class Prober:
@@ -90,18 +91,22 @@ def _status(provider: Provider, result: ProbeResult, now: datetime) -> MetricsPr
         else (before.scrape_interval if before else None)
     )
     scrape = provider.spec.scrape_interval or measured
-    skew = result.clock_skew
-    truth: Status = "True" if result.reachable else "Unknown"
-    reason, message = result.reason, result.message
-    if result.reachable and skew is not None and abs(skew) > MAX_SKEW:
-        truth, reason = "Unknown", "ClockSkew"
-        message = f"its clock differs from ours by {skew:+.1f} s: set both by NTP"
-    wanted: list[tuple[str, Status, str, str]] = [("Ready", truth, reason, message)]
-    if truth != "True":
-        wanted.append(("Stalled", "True", reason, message))
     delay = provider.spec.delay
     if delay is None:
         delay = 2 * (scrape or DEFAULT_SCRAPE_INTERVAL)
+    skew = result.clock_skew
+    truth: Status = "True" if result.reachable else "Unknown"
+    reason, message = result.reason, result.message
+    if result.reachable and skew is not None and abs(skew) > spoiling(delay):
+        truth, reason = "Unknown", "ClockSkew"
+        side = "ahead of" if skew > 0 else "behind"
+        message = (
+            f"its clock is {abs(skew):.1f} s {side} ours, and looks are asked {format_duration(delay)} "
+            "after their end: set both by NTP"
+        )
+    wanted: list[tuple[str, Status, str, str]] = [("Ready", truth, reason, message)]
+    if truth != "True":
+        wanted.append(("Stalled", "True", reason, message))
     return MetricsProviderStatus(
         observed_generation=provider.generation,
         conditions=conditions.merge(
@@ -115,9 +120,33 @@ def _status(provider: Provider, result: ProbeResult, now: datetime) -> MetricsPr
     )
 
 
+def spoiling(delay: timedelta) -> float:
+    """From how many seconds on a difference of the clocks spoils looks.
+
+    A provider whose clock is behind by the delay has not yet seen what it is asked for; one that is ahead
+    answers for a time before. Half of it leaves the samples the other half to arrive.
+    """
+    return min(MAX_SKEW, max(delay.total_seconds() / 2, 1.0))
+
+
 def _differs(before: MetricsProviderStatus | None, after: MetricsProviderStatus) -> bool:
     """The moment of the probe and a tenth of a second more or less are no news."""
     if before is None:
         return True
-    same = {"probed_at": None, "clock_skew": None}
-    return before.model_copy(update=same) != after.model_copy(update=same)
+
+    def meaning(status: MetricsProviderStatus) -> MetricsProviderStatus:
+        # A sentence says what stands in the fields beside it.
+        said = [
+            c.model_copy(update={"message": ""}) if c.reason in ("Reachable", "ClockSkew") else c
+            for c in status.conditions
+        ]
+        return status.model_copy(update={"probed_at": None, "clock_skew": None, "conditions": said})
+
+    return (
+        meaning(before) != meaning(after)
+        or abs(_seconds(before.clock_skew) - _seconds(after.clock_skew)) >= 1
+    )
+
+
+def _seconds(skew: str | None) -> float:
+    return float(skew.removesuffix("s")) if skew else 0.0

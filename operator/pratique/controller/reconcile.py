@@ -10,7 +10,7 @@ import asyncio
 import hashlib
 import logging
 import time
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -22,9 +22,11 @@ from ..cluster.watching import Watches
 from ..lifecycle import hold, letting_go, records, suspects
 from ..lifecycle.advance import advance
 from ..lifecycle.announcements import announcements, differs
+from ..lifecycle.attempts import Again
 from ..lifecycle.baselines import find_baselines, past_of
 from ..lifecycle.groups import KIND as GROUP
 from ..lifecycle.noticing import Begin, Ignored, Rebase, notice, release_name
+from ..lifecycle.phase import superseded
 from ..lifecycle.planning import Unresolved, resolve
 from ..lifecycle.policies import Policy
 from ..lifecycle.rollout import own_pods, rolled_out_since
@@ -42,9 +44,12 @@ from ..resources.release import (
 from ..telemetry.export import TraceExporter
 from ..telemetry.metrics import Metrics
 from ..telemetry.tracing import spans
+from . import retaining
 from .acting import Actions, Actor
 from .asking import Asker
+from .attempting import Attempter
 from .clock import Key
+from .marking import Marker
 from .members import groups_of, joined
 from .store import Name, Record, Seen, Store
 
@@ -103,6 +108,9 @@ class Reconciler:
         """Workloads for which no plan can be made: by which policies, field and mend."""
         self._strays: dict[Key, Actions] = {}
         """Of workloads whose hold no release waits for."""
+        self._remembered: dict[Key, set[str]] = {}
+        self._attempter = Attempter(store=store, cluster=cluster, asker=asker, now=now)
+        self._marker = Marker(store=store, cluster=cluster, metrics=metrics)
 
     async def step(self, key: Key) -> datetime | None:
         """Look at a workload; returns when it is due again."""
@@ -124,14 +132,22 @@ class Reconciler:
             await self._notice(key, seen, policy)
         else:
             self._problems.pop(key, None)
+        dues = [await self._again(key, seen, policy)]
         history = self._store.history(key)
-        dues = []
+        self._forget(key, history)
         for index, record in enumerate(history):
             newer = history[index + 1].metadata.name if index + 1 < len(history) else None
             if not record.finished:
                 dues.append(await self._advance(key, seen, record, newer))
             elif newer and not record.superseded:
-                await self._mark_superseded(record, newer)
+                # A verdict given stays; that a newer release exists is said beside it.
+                await self._marker.mark(
+                    record, "Superseded",
+                    superseded(newer, self._is_attempt(record, newer)), self._now(),
+                )  # fmt: skip
+        if history:
+            await self._mark_gone(key, history[-1])
+            self._wake(retaining.key_of(key))
         if not any(not r.finished for r in self._store.history(key)):
             await self._watches.release(key[0], key)
         self._count_active()
@@ -190,16 +206,30 @@ class Reconciler:
         return rolled_out_since(watch.view(seen.workload), self._now())
 
     async def _begin(
-        self, key: Key, seen: Seen, policy: Policy, decision: Begin, now: datetime
+        self,
+        key: Key,
+        seen: Seen,
+        policy: Policy,
+        decision: Begin,
+        now: datetime,
+        again: Again | None = None,
     ) -> None:
-        known = [r.known for r in self._store.history(key)]
+        history = [r.known for r in self._store.history(key)]
+        known = [k for k in history if k.number < decision.number]
+        attempts = [k for k in history if k.number == decision.number]
         required = self._store.required_of(seen.workload, policy)
         try:
             plan = resolve(
                 policy,
                 self._store.library,
                 progress_deadline=seen.workload.progress_deadline,
-                baselines=find_baselines(policy, seen.workload, known, now=now),
+                baselines=find_baselines(
+                    policy,
+                    seen.workload,
+                    known,
+                    now=now,
+                    rolled_out=attempts[0].noticed_at if attempts else None,
+                ),
                 old_pods=past_of(known[-1]) if known else None,
                 workload=seen.workload.name,
                 required=required,
@@ -221,6 +251,8 @@ class Reconciler:
                 uid=workload.uid,
             ),
             number=decision.number,
+            attempt=again.attempt if again else None,
+            attempt_of=again.said if again else None,
             template_hash=found.hash,
             generation=workload.generation,
             cause=decision.cause,
@@ -234,7 +266,8 @@ class Reconciler:
             noticed_at=now,
             plan=plan,
         )
-        name = release_name(workload.kind, workload.name, decision.number)
+        attempt = again.attempt if again else 1
+        name = release_name(workload.kind, workload.name, decision.number, attempt)
         await self._create(key, spec, name)
 
     async def begin(self, key: Key, spec: ReleaseSpec) -> None:
@@ -245,9 +278,12 @@ class Reconciler:
     async def _create(self, key: Key, spec: ReleaseSpec, name: str) -> None:
         namespace = key[0]
         for candidate in (name, f"{name}-{_short(f'{key}', 6)}"):
-            body = await self._cluster.create_release(
-                namespace, candidate, spec, {"pratique.sh/workload-kind": spec.workload.kind}
-            )
+            try:
+                body = await self._cluster.create_release(
+                    namespace, candidate, spec, {"pratique.sh/workload-kind": spec.workload.kind}
+                )
+            except Gone:  # the namespace is terminating: what runs in it goes too
+                return
             if body is None:  # there already: ours from before a kill, or another workload's
                 body = await self._cluster.get("releases", namespace, candidate)
             else:
@@ -277,33 +313,42 @@ class Reconciler:
             )
             self._store.put("releases", written)
 
-    async def _mark_superseded(self, record: Record, newer: str) -> None:
-        """A verdict given stays; that a newer release exists is said beside it."""
-        namespace, name = record.metadata.namespace, record.metadata.name
-        body = await self._cluster.get("releases", namespace, name)
-        if body is None:
-            return
-        self._store.put("releases", body)
-        status = dict(body.get("status") or {})
-        conditions = [c for c in status.get("conditions", []) if c["type"] != "Superseded"]
-        moment = self._now().strftime("%Y-%m-%dT%H:%M:%SZ")
-        status["conditions"] = [
-            *conditions,
-            {
-                "type": "Superseded",
-                "status": "True",
-                "reason": "NewerRelease",
-                "message": f"{newer} is newer; this record stays",
-                "lastTransitionTime": moment,
-                "observedGeneration": body["metadata"].get("generation"),
-            },
-        ]
-        self._count_write("Release", "status")
-        version = body["metadata"]["resourceVersion"]
-        self._store.put(
-            "releases",
-            await self._cluster.patch_status("releases", namespace, name, status, version),
-        )
+    # What is known of a workload's other releases
+
+    async def _again(self, key: Key, seen: Seen | None, policy: Policy | None) -> datetime | None:
+        """Begin a further attempt, if something calls for one; else when to look again."""
+        again, due = await self._attempter.consider(key, seen, judged=policy is not None)
+        if again is None:
+            return due
+        assert seen is not None
+        assert policy is not None
+        of = again.of
+        decision = Begin(of.number, of.cause, of.rollback_to, of.previous, "Judge")
+        await self._begin(key, seen, policy, decision, self._now(), again)
+        return None
+
+    def _is_attempt(self, record: Record, newer: str) -> bool:
+        other = self._store.record(record.metadata.namespace, newer)
+        return other is not None and other.known.number == record.known.number
+
+    async def _mark_gone(self, key: Key, newest: Record) -> None:
+        """That the workload is gone, from which retention counts, and that it came back."""
+        there, marked = self._store.there(key), newest.known.gone_since is not None
+        if newest.finished and there is marked:
+            said = None if there else ("NotFound", f"{key[1]} {key[2]} is gone")
+            await self._marker.mark(newest, "WorkloadGone", said, self._now())
+
+    def _forget(self, key: Key, history: Sequence[Record]) -> None:
+        """What was kept in memory of releases that are gone."""
+        mine = {r.metadata.uid for r in history}
+        for uid in self._remembered.get(key, set()) - mine:
+            working = self._working.pop(uid, None)
+            if working is not None:
+                working.actions.cancel()
+        if mine:
+            self._remembered[key] = mine
+        else:
+            self._remembered.pop(key, None)
 
     def _stray(self, key: Key, seen: Seen, policy: Policy | None) -> datetime | None:
         """Let go of a hold that no release waits for; returns when to look again."""
@@ -454,15 +499,18 @@ class Reconciler:
             if a.key in working.told:
                 continue
             name = f"{record.metadata.name[:200]}.{_short(record.metadata.uid + a.key, 16)}"
-            made = await self._cluster.event(
-                regarding=regarding,
-                name=name,
-                type=a.type,
-                reason=a.reason,
-                message=a.message,
-                action=a.action,
-                at=a.at,
-            )
+            try:
+                made = await self._cluster.event(
+                    regarding=regarding,
+                    name=name,
+                    type=a.type,
+                    reason=a.reason,
+                    message=a.message,
+                    action=a.action,
+                    at=a.at,
+                )
+            except Gone:  # the namespace is terminating, and takes no Event any more
+                made = False
             if made:
                 self._count_write("Event", "create")
             working.told.add(a.key)
@@ -533,6 +581,8 @@ class Reconciler:
             answers=working.answers,
             superseded_by=newer,
             members=joined(self._store, record),
+            newer_attempt=newer is not None and self._is_attempt(record, newer),
+            clocks=self._store.clocks(record.release.spec.plan),
             annotations=record.metadata.annotations,
             outcomes=working.actions.outcomes,
             begun=frozenset(working.actions.begun),
@@ -544,6 +594,7 @@ class Reconciler:
 
     async def _close(self, record: Record, working: _Working) -> None:
         """The label that says that everything is out, once the trace is."""
+        working.actions.cancel()
         if working.exporting is not None and not working.exporting.done():
             return  # its end wakes us
         namespace, name = record.metadata.namespace, record.metadata.name
@@ -554,7 +605,6 @@ class Reconciler:
             self._store.drop("releases", namespace, name)
         else:
             self._store.put("releases", body)
-        working.actions.cancel()
         self._working.pop(record.metadata.uid, None)
 
     def _count_active(self) -> None:

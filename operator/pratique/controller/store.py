@@ -13,7 +13,7 @@ from pydantic import ValidationError
 from ..cluster.workloads import BY_PLURAL
 from ..lifecycle.analyses import expires
 from ..lifecycle.budgets import Agreement, Budget, Gating
-from ..lifecycle.groups import Group
+from ..lifecycle.groups import KIND, Group
 from ..lifecycle.history import remember
 from ..lifecycle.noticing import Fingerprint, Known, fingerprint
 from ..lifecycle.planning import Library, Named, Provider
@@ -28,12 +28,13 @@ from ..resources.analysis import Analysis
 from ..resources.base import ObjectMeta
 from ..resources.budget import ServiceLevelObjectiveStatus
 from ..resources.budget_policy import OVERRIDE_ANNOTATION
+from ..resources.conditions import find
 from ..resources.group import ReleaseGroup, ReleaseGroupStatus
 from ..resources.indicator import ServiceLevelIndicator, ServiceLevelIndicatorSpec
 from ..resources.objective import ServiceLevelObjective, ServiceLevelObjectiveSpec
 from ..resources.policy import ReleasePolicy, ReleasePolicyStatus
 from ..resources.provider import MetricsProvider
-from ..resources.release import FINISHED_LABEL, Release, ReleaseStatus
+from ..resources.release import FINISHED_LABEL, Plan, Release, ReleaseStatus
 from .clock import Key
 
 logger = logging.getLogger(__name__)
@@ -148,6 +149,22 @@ class Store:
             change_class=view.workload.change_class if view else None,
             override=record.metadata.annotations.get(OVERRIDE_ANNOTATION),
         )
+
+    def there(self, key: Key) -> bool:
+        """Whether what a Release speaks of is there: a workload, or a group."""
+        return key in self.workloads or (key[1] == KIND and (key[0], key[2]) in self.groups)
+
+    def clocks(self, plan: Plan) -> tuple[str, ...]:
+        """What is to be said of the plan's providers whose clocks are off."""
+        said = []
+        for planned in plan.providers:
+            provider = self.providers.get((planned.namespace, planned.name))
+            ready = (
+                find(provider.status.conditions, "Ready") if provider and provider.status else None
+            )
+            if ready is not None and ready.reason == "ClockSkew":
+                said.append(f"MetricsProvider {planned.namespace}/{planned.name}: {ready.message}")
+        return tuple(said)
 
     def policy_of(self, workload: Workload) -> Policy | None:
         """The one policy that judges the workload."""

@@ -5,15 +5,17 @@ from __future__ import annotations
 from dataclasses import replace
 
 from ..judge.fit import fit, size
+from ..judge.numbers import clip
+from ..judge.sentences import SUMMARY
 from ..resources.judgement import Judgement
 from ..resources.release import ReleaseStatus
 from . import digests, hold, joint, looks, measuring, pods, rollout, signals, suspects
 from .afterwards import afterwards
 from .budgets import gate
-from .phase import derive
 from .situation import Situation, Step
+from .sizes import MAX_STATUS_BYTES, fitted, size_of
+from .watch import room
 
-MAX_STATUS_BYTES = 8 * 1024
 JUDGEMENT_BYTES = 4 * 1024
 """Old looks give way so that the judgement has this much, where it needs it."""
 ROLLOUT_FAILED = "RolloutFailed"
@@ -39,7 +41,7 @@ def advance(s: Situation, status: ReleaseStatus) -> Step:
         return _conclude(s, status, held.judgement)
     if held.waits:
         due = min((d for d in held.due if d > s.now), default=None)
-        status = _fitted(s, status, MAX_STATUS_BYTES)
+        status = fitted(s, status, MAX_STATUS_BYTES)
         return Step(status, tuple(held.ask), due, tuple(held.actions))
     status = digests.observe(s, rollout.follow(s, status))
     if s.spec.purpose == "Measure":
@@ -66,8 +68,10 @@ def advance(s: Situation, status: ReleaseStatus) -> Step:
 def _step(s: Situation, found: looks.Looking) -> Step:
     if found.judgement is not None:
         return _conclude(s, found.status, _at_zero(s, found.judgement))
+    if found.status.completed_at is not None:  # measured, not judged
+        return afterwards(s, found.status)
     due = min((d for d in found.due if d > s.now), default=None)
-    return Step(_fitted(s, found.status, MAX_STATUS_BYTES), tuple(found.ask), due)
+    return Step(fitted(s, found.status, MAX_STATUS_BYTES), tuple(found.ask), due)
 
 
 def _conclude(s: Situation, status: ReleaseStatus, judgement: Judgement) -> Step:
@@ -75,11 +79,16 @@ def _conclude(s: Situation, status: ReleaseStatus, judgement: Judgement) -> Step
     if not digests.judged(s.spec, status):
         return _record(s, status, judgement)
     judgement = suspects.named(gate(judgement, s.spec, s.gating, s.now), s.spec, s.around)
+    if s.clocks:
+        message = (
+            f"{judgement.message.rstrip('. ')}. The looks may be spoilt: {'; '.join(s.clocks)}"
+        )
+        judgement = judgement.model_copy(update={"message": clip(message, SUMMARY)})
     # The message stands twice: in the condition too. The rest of the allowance is for new fields.
-    twice = len(judgement.message.encode()) + 512
+    twice = len(judgement.message.encode()) + 512 + room(s.spec)
     wanted = min(size(judgement) + twice, JUDGEMENT_BYTES)
-    rest = _fitted(s, status.model_copy(update={"judgement": None}), MAX_STATUS_BYTES - wanted)
-    judgement = fit(judgement, MAX_STATUS_BYTES - _bytes(rest) - twice)
+    rest = fitted(s, status.model_copy(update={"judgement": None}), MAX_STATUS_BYTES - wanted)
+    judgement = fit(judgement, MAX_STATUS_BYTES - size_of(rest) - twice)
     status = rest.model_copy(
         update={"judgement": judgement, "verdict": judgement.verdict, "completed_at": s.now}
     )
@@ -89,7 +98,7 @@ def _conclude(s: Situation, status: ReleaseStatus, judgement: Judgement) -> Step
 def _record(s: Situation, status: ReleaseStatus, judgement: Judgement) -> Step:
     measured = digests.recorded(judgement) if s.spec.purpose == "Record" else []
     done = {"measured": measured, "judgement": None, "completed_at": s.now}
-    return afterwards(s, _fitted(s, status.model_copy(update=done), MAX_STATUS_BYTES))
+    return afterwards(s, fitted(s, status.model_copy(update=done), MAX_STATUS_BYTES))
 
 
 def _at_zero(s: Situation, judgement: Judgement) -> Judgement:
@@ -98,24 +107,6 @@ def _at_zero(s: Situation, judgement: Judgement) -> Judgement:
         return judgement
     message = f"the workload is scaled to zero: {judgement.message}"
     return judgement.model_copy(update={"reason": "ScaledToZero", "message": message[:2048]})
-
-
-def _fitted(s: Situation, status: ReleaseStatus, limit: int) -> ReleaseStatus:
-    """The derived status, with as many of its oldest looks left out as its size asks for."""
-    fitted = derive(s, status)
-    while _bytes(fitted) > limit and len(fitted.looks) > s.spec.plan.analysis.fail_after:
-        fitted = fitted.model_copy(update={"looks": fitted.looks[1:]})
-    if _bytes(fitted) > limit and any(look.values for look in fitted.looks):
-        # Their letters decide; the values are in the record.
-        bare = [look.model_copy(update={"values": []}) for look in fitted.looks]
-        fitted = fitted.model_copy(update={"looks": bare})
-    while _bytes(fitted) > limit and fitted.suspects:
-        fitted = fitted.model_copy(update={"suspects": fitted.suspects[:-1]})
-    return fitted
-
-
-def _bytes(status: ReleaseStatus) -> int:
-    return len(status.model_dump_json(by_alias=True, exclude_none=True).encode())
 
 
 def _ended(s: Situation) -> Judgement | None:

@@ -8,24 +8,32 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from ..resources.release import ReleaseStatus
-from .phase import derive
 from .situation import Situation, Step, Turn
+from .sizes import fitted
+from .watch import watch
 
 Reducer = Callable[[Situation, ReleaseStatus], Turn]
 
-ROW: tuple[Reducer, ...] = ()
-"""In order; the first that waits keeps the rest waiting."""
+ROW: tuple[Reducer, ...] = (watch,)
+"""In order; the first that waits keeps the rest waiting, one that lingers only keeps the release open."""
 
 
 def afterwards(s: Situation, status: ReleaseStatus) -> Step:
     """The status of a release that has its verdict, and what is still to be done."""
     if status.closed_at is not None:
-        return Step(derive(s, status))
-    turn = Turn(status)
+        return Step(fitted(s, status))
+    together = Turn(status)
     for reduce in ROW:
         turn = reduce(s, status)
         status = turn.status
+        together.ask += turn.ask
+        together.due += turn.due
+        together.actions += turn.actions
+        together.waits |= turn.waits
+        together.lingers |= turn.lingers
         if turn.waits:
-            due = min((d for d in turn.due if d > s.now), default=None)
-            return Step(derive(s, status), tuple(turn.ask), due, tuple(turn.actions))
-    return Step(derive(s, status.model_copy(update={"closed_at": s.now})))
+            break
+    if not (together.waits or together.lingers):
+        return Step(fitted(s, status.model_copy(update={"closed_at": s.now})))
+    due = min((d for d in together.due if d > s.now), default=None)
+    return Step(fitted(s, status), tuple(together.ask), due, tuple(together.actions))

@@ -7,6 +7,7 @@ from datetime import datetime
 from typing import Literal
 
 from ..resources.release import Diagnosis, ReleaseSpec, ReleaseStatus
+from .watch import due_mark
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,6 +88,17 @@ def announcements(spec: ReleaseSpec, status: ReleaseStatus) -> list[Announcement
                 status.completed_at,
             )
         )
+        if status.revoked is not None:
+            found.append(
+                Announcement(
+                    "revoked",
+                    "Warning",
+                    "Revoked",
+                    "Watch",
+                    f"{status.revoked.reason}: {status.revoked.message}",
+                    status.revoked.at,
+                )
+            )
     elif status.completed_at is not None:
         found.append(
             Announcement(
@@ -108,7 +120,9 @@ def announcements(spec: ReleaseSpec, status: ReleaseStatus) -> list[Announcement
                 "Normal",
                 "Noticed",
                 "Notice",
-                f"release {spec.number} of {spec.workload.kind} {spec.workload.name} ({_cause(spec)})",
+                f"release {spec.number} of {spec.workload.kind} {spec.workload.name} ({_cause(spec)})"
+                if spec.attempt_of is None
+                else f"attempt {spec.attempt} of release {spec.number}: {spec.attempt_of.message}",
                 spec.noticed_at,
             ),
         )
@@ -149,6 +163,8 @@ def _meaning(status: ReleaseStatus) -> tuple[object, ...]:
         status.verdict,
         status.completed_at,
         status.closed_at,
+        status.revoked,
+        due_mark(status),
         status.template_hash,
         (h.seen, h.decided_at, h.let_go_at, h.waiting) if (h := status.hold) else None,
         rollout.revision,

@@ -26,15 +26,25 @@ MINUTE = timedelta(minutes=1)
 
 
 def find_baselines(
-    policy: Policy, workload: Workload | None, known: Sequence[Known], *, now: datetime
+    policy: Policy,
+    workload: Workload | None,
+    known: Sequence[Known],
+    *,
+    now: datetime,
+    rolled_out: datetime | None = None,
 ) -> list[PlannedBaseline]:
-    """What a release that begins now is compared with, in the policy's order; then drift's anchor."""
+    """What a release that begins now is compared with, in the policy's order; then drift's anchor.
+
+    ``known`` are the versions before it. Of a further attempt ``rolled_out`` says when its version was
+    first noticed: what ran before the rollout ran before that.
+    """
     analysis = policy.spec.analysis
     good = [k for k in reversed(known) if trusted(k)]
     found = [
         b
         for choice in analysis.baseline.order
-        if (b := _choose(choice, analysis, workload, good, known, now)) is not None
+        if (b := _choose(choice, analysis, workload, good, known, now, rolled_out or now))
+        is not None
     ]
     if analysis.baseline.drift is not None:
         wanted = analysis.baseline.anchor
@@ -76,8 +86,11 @@ def past_of(known: Known) -> OldPods | None:
 
 def trusted(known: Known) -> bool:
     """Whether its measured values may be compared with."""
-    by_evidence = known.verdict == "Promotable" and known.reason != "Overridden"
-    return bool((by_evidence or known.measured) and known.values)
+    return bool((_by_evidence(known) or known.measured) and known.values)
+
+
+def _by_evidence(known: Known) -> bool:
+    return known.verdict == "Promotable" and known.reason != "Overridden" and not known.revoked
 
 
 def _choose(
@@ -87,6 +100,7 @@ def _choose(
     good: Sequence[Known],
     known: Sequence[Known],
     now: datetime,
+    rolled_out: datetime,
 ) -> PlannedBaseline | None:
     if choice.max_age is not None and good:
         young = [k for k in good if now - k.noticed_at <= choice.max_age]
@@ -108,7 +122,7 @@ def _choose(
             assert choice.count is not None
             return _several(good[: choice.count], choice.aggregate or "Median")
         case "BeforeRollout" if before is not None:
-            return _before(analysis, before, now)
+            return _before(analysis, before, rolled_out)
         case "OldPods" if before is not None and _fit(before):
             pattern = _old_pods(workload, before)
             if pattern is None:
@@ -144,7 +158,7 @@ def _old_pods(workload: Workload | None, before: Known) -> str | None:
 
 def _fit(before: Known) -> bool:
     return (
-        (before.verdict == "Promotable" and before.reason != "Overridden")
+        _by_evidence(before)
         or before.measured
         or (before.verdict == "Inconclusive" and before.reason == "NoBaseline")
     )

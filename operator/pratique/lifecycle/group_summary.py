@@ -73,7 +73,7 @@ def _row(group: Group, member: Member) -> MemberVerdict:
         name=member.name,
         release=newest.name if newest else None,
         optional=is_optional(group.spec, member.kind, member.name) or None,
-        verdict=newest.verdict if newest else None,
+        verdict=newest.stands if newest else None,
         reason=reason,
     )
 

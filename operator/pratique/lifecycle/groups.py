@@ -249,7 +249,7 @@ def _member(spec: ReleaseGroupSpec, member: Member) -> GroupMember:
         name=member.name,
         release=known.name if known else None,
         optional=is_optional(spec, member.kind, member.name) or None,
-        verdict=known.verdict if known and ended else None,
+        verdict=known.stands if known and ended else None,
         reason=known.reason if known and ended else member.missing or None,
     )
 

@@ -14,7 +14,7 @@ from .planning import indicator_hash
 def remember(metadata: ObjectMeta, spec: ReleaseSpec, status: ReleaseStatus) -> Known:
     """The slim record of a Release."""
     results = []
-    if status.verdict == "Promotable" and status.judgement:
+    if status.verdict == "Promotable" and status.judgement and status.revoked is None:
         results = status.judgement.results
     elif status.measured:
         results = status.measured
@@ -23,6 +23,7 @@ def remember(metadata: ObjectMeta, spec: ReleaseSpec, status: ReleaseStatus) -> 
     indicators = {o.name: o.indicator for o in spec.plan.objectives}
     ignored = status.ignored
     promotable = conditions.find(status.conditions, "Promotable")
+    gone = conditions.find(status.conditions, "WorkloadGone")
     return Known(
         name=metadata.name,
         number=spec.number,
@@ -63,6 +64,14 @@ def remember(metadata: ObjectMeta, spec: ReleaseSpec, status: ReleaseStatus) -> 
         digests=tuple(status.rollout.digests),
         renewed=ignored is not None,
         kept_held=kept(status),
+        cause=spec.cause,
+        rollback_to=spec.rollback_to,
+        previous=spec.previous,
+        ended_at=status.completed_at,
+        revoked=status.revoked is not None,
+        attempt_of=spec.attempt_of,
+        retention=spec.plan.retention,
+        gone_since=gone.last_transition_time if gone else None,
     )
 
 

@@ -229,7 +229,7 @@ def _standing(s: Situation, member: GroupMember, before: MemberStanding | None) 
     known = joined.release if joined else None
     verdict, reason = member.verdict, member.reason or "NoRelease"
     if known is not None:
-        verdict = known.verdict
+        verdict = known.stands
         reason = "Adopted" if known.adopted else known.reason if known.completed else PENDING
     elif before is not None and (before.verdict or before.reason == "Adopted"):
         return before

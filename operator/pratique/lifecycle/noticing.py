@@ -14,8 +14,9 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from ..resources.judgement import Verdict
-from ..resources.policy import Causes, Treated
+from ..resources.policy import Causes, Retention, Treated
 from ..resources.release import (
+    AttemptOf,
     BaselineObjective,
     Cause,
     ContainerDigest,
@@ -77,6 +78,25 @@ class Known:
     """Whether its pods were replaced since by a change that was ignored."""
     kept_held: bool = False
     """Whether it ended while its workload was held, and is to stay so."""
+    cause: Cause = "First"
+    rollback_to: int | None = None
+    previous: str | None = None
+    """The release before."""
+    ended_at: datetime | None = None
+    """When its verdict was given, or it was measured."""
+    revoked: bool = False
+    """Whether its verdict does not hold any more."""
+    attempt_of: AttemptOf | None = None
+    """Why it judges a version again, if it does."""
+    retention: Retention | None = None
+    """How long it is kept where no policy says so any more."""
+    gone_since: datetime | None = None
+    """Since when its workload is known to be gone."""
+
+    @property
+    def stands(self) -> Verdict | None:
+        """What those go by who ask now: a verdict that was revoked lets nothing pass."""
+        return "NotPromotable" if self.revoked else self.verdict
 
     @property
     def adopted(self) -> bool:
@@ -218,10 +238,10 @@ def _same_version(workload: Workload, newest: Known) -> bool:
 
 
 def _cause(found: Fingerprint, known: Sequence[Known]) -> tuple[Cause, int | None]:
-    for earlier in reversed(known[:-1]):
-        if earlier.template_hash == found.hash:
-            return "Rollback", earlier.number
     newest = known[-1]
+    for earlier in reversed(known[:-1]):
+        if earlier.template_hash == found.hash and earlier.number != newest.number:
+            return "Rollback", earlier.number
     if found.images != newest.images:
         return "Image", None
     if found.parts.rest != newest.parts.rest:

@@ -16,7 +16,8 @@ from .situation import Situation
 def phase(s: Situation, status: ReleaseStatus) -> Phase:
     """Where the release is."""
     if status.completed_at is not None:
-        return "Completed"
+        watched = status.closed_at is None and status.watch and status.watch.ended_at is None
+        return "Watching" if watched else "Completed"
     if hold.is_held(status):
         return "Held"
     if s.spec.purpose == "Measure":
@@ -37,15 +38,13 @@ def derive(s: Situation, status: ReleaseStatus) -> ReleaseStatus:
         ("Ready", "True", "Processed", "the operator follows this release")
     ]
     wanted.append(("Promotable", *_promotable(s, status, now_in)))
-    if now_in != "Completed":
+    if status.completed_at is None:
         wanted.append(("Reconciling", "True", now_in, "the release is being judged"))
     held = hold.condition(s, status)
     if held is not None:
         wanted.append(held)
     if s.superseded_by:
-        wanted.append(
-            ("Superseded", "True", "NewerRelease", f"{s.superseded_by} is newer; this record stays")
-        )
+        wanted.append(("Superseded", "True", *superseded(s.superseded_by, s.newer_attempt)))
     return status.model_copy(
         update={
             "phase": now_in,
@@ -57,7 +56,16 @@ def derive(s: Situation, status: ReleaseStatus) -> ReleaseStatus:
     )
 
 
+def superseded(by: str, attempt: bool) -> tuple[str, str]:
+    """(reason, sentence): by a newer version, or by a further attempt to judge this one."""
+    if attempt:
+        return "NewAttempt", f"{by} judges this version again; this record stays"
+    return "NewerRelease", f"{by} is newer; this record stays"
+
+
 def _promotable(s: Situation, status: ReleaseStatus, now_in: Phase) -> tuple[Status, str, str]:
+    if status.revoked is not None:
+        return "False", "Revoked", f"revoked: {status.revoked.message}"
     truth, reason, message = _standing(s, status, now_in)
     if status.cause is not None and now_in != "Completed":
         message = f"{message}; {status.cause.message}"

@@ -16,7 +16,7 @@ from ..resources.base import format_duration
 from ..resources.bounds import check_bounds
 from ..resources.indicator import ServiceLevelIndicatorSpec
 from ..resources.objective import IndicatorSource, ServiceLevelObjectiveSpec
-from ..resources.policy import AnalysisTerms, PolicyObjective
+from ..resources.policy import AnalysisTerms, PolicyObjective, ReleasePolicySpec, Watch
 from ..resources.provider import MetricsProviderSpec, MetricsProviderStatus
 from ..resources.release import (
     Plan,
@@ -158,6 +158,8 @@ def resolve(
         hold=policy.spec.hold,
         old_pods=old_pods.pattern if old_pods else None,
         old_pods_since=old_pods.since if old_pods else None,
+        watch_for=watch_for(policy.spec, promotes=False),
+        retention=policy.spec.retention,
         baselines=[_slim(b, objectives) for b in baselines],
     )
     size = len(plan.model_dump_json(by_alias=True, exclude_none=True))
@@ -228,6 +230,13 @@ def _with_required(
             f"{MAX_OBJECTIVES}: use fewer",
         )
     return objectives
+
+
+def watch_for(spec: ReleasePolicySpec, *, promotes: bool) -> timedelta | None:
+    """How long a promotable release is watched: as declared, else 1 h where something is promoted."""
+    if spec.watch is None:
+        return Watch().for_ if promotes else None
+    return spec.watch.for_ or None
 
 
 def _slim(baseline: PlannedBaseline, objectives: Sequence[PlannedObjective]) -> PlannedBaseline:

@@ -37,6 +37,8 @@ def count(s: Situation, status: ReleaseStatus) -> ReleaseStatus:
         if short in known or not pod.ready or pod.ready_since is None or len(known) >= MAX_PODS:
             continue
         start = grid.ceil(pod.ready_since + analysis.warm_up, analysis.interval)
+        if s.spec.attempt:  # what an earlier attempt has seen is not looked at again
+            start = max(start, grid.ceil(s.spec.noticed_at, analysis.interval))
         while len(by_moment.get(start, ())) >= MAX_COHORT:
             start += analysis.interval
         if start not in by_moment and len(by_moment) >= MAX_COHORTS:
@@ -76,6 +78,22 @@ def births(
 def stem(spec: ReleaseSpec, status: ReleaseStatus) -> str:
     """What the names of the release's pods begin with."""
     return podnames.stem(spec.workload.kind, spec.workload.name, status.rollout.revision_object)
+
+
+def present(s: Situation, status: ReleaseStatus, since: datetime) -> tuple[str, ...]:
+    """Full names of the pods that are there now: those judged, and later ones warm by ``since``."""
+    if s.view is None:
+        return ()
+    prefix = stem(s.spec, status)
+    judged = {prefix + p for c in status.cohorts for p in c.pods}
+    warm_up = s.spec.plan.analysis.warm_up
+    found = [
+        p.name
+        for p in own_pods(s.view, current(s, status))
+        if p.name in judged
+        or (p.ready and p.ready_since is not None and p.ready_since + warm_up <= since)
+    ]
+    return tuple(sorted(found)[:MAX_PODS])
 
 
 def latch_window(s: Situation, status: ReleaseStatus) -> ReleaseStatus:

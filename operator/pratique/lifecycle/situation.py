@@ -64,6 +64,8 @@ class Situation:
     now: datetime
     answers: Mapping[Question, Answer] = field(default_factory=dict)
     superseded_by: str | None = None
+    newer_attempt: bool = False
+    """Whether what supersedes it is a further attempt to judge the same version."""
     gating: Gating = field(default_factory=Gating)
     """What may hold a release back that met its objectives."""
     around: Surroundings | None = None
@@ -76,6 +78,8 @@ class Situation:
     """Why this version needs no checks before its rollout, where it goes back to one known as good."""
     template_hash: str | None = None
     """Of the workload as it is now, where it is known."""
+    clocks: tuple[str, ...] = ()
+    """Of providers whose clock is off by so much that looks may be spoilt: what is to be said of it."""
     annotations: Mapping[str, str] = field(default_factory=dict)
     """The Release's own: what people say of it."""
     outcomes: Mapping[str, Outcome] = field(default_factory=dict)
@@ -170,5 +174,7 @@ class Turn:
     actions: list[Action] = field(default_factory=list)
     waits: bool = False
     """Whether those after it in the row must wait for it."""
+    lingers: bool = False
+    """Whether the release stays open for it, though nothing after it has to wait."""
     judgement: Judgement | None = None
     """Before the verdict: what ends the release."""

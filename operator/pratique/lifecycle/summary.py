@@ -81,7 +81,7 @@ def _row(policy: Policy, judged: Judged) -> WorkloadVerdict:
         name=judged.workload.name,
         release=newest.name,
         generation=judged.generation,
-        verdict=newest.verdict,
+        verdict=newest.stands,
         reason=newest.reason if newest.completed else PENDING,
     )
 

@@ -480,6 +480,28 @@ _REQUIRE = (
 )
 
 
+class Watch(Model):
+    """How long a release is watched after it was found promotable."""
+
+    for_: Annotated[Duration, Field(alias="for")] = Field(default="1h", validate_default=True)
+    """For how long after the verdict; while health turns bad in it the verdict is revoked. 0s: not at
+    all."""
+
+
+class Retention(Model):
+    """How long finished Releases are kept; never deleted are the newest one and the last baseline."""
+
+    count: Annotated[int, Field(strict=True, ge=1, le=1000)] = 10
+    """How many Releases of a workload are kept, each attempt counted."""
+    age: PositiveDuration | None = None
+    """Older ones are deleted; default: however old."""
+    after_deletion: PositiveDuration = Field(default="30d", validate_default=True)
+    """How long after the workload is gone its Releases are kept."""
+    last_baseline: Literal["Keep", "Delete"] = "Keep"
+    """What becomes then of the newest Release and the last baseline, from which a workload of this name
+    would go on."""
+
+
 class ReleasePolicySpec(Model):
     """Which workloads' releases are judged, by what, and how."""
 
@@ -545,6 +567,10 @@ class ReleasePolicySpec(Model):
     """What empty error budgets, agreements at risk and freezes mean; without it they hold nothing back."""
     hold: HoldTerms | None = None
     """Keep each new version from starting until its checks have passed: docs/hold.md says how."""
+    watch: Watch | None = None
+    """How long a promotable release is watched; default 1h where something is promoted, else not at all."""
+    retention: Retention = Retention()
+    """How long finished Releases are kept."""
 
     @model_validator(mode="after")
     def _valid(self) -> Self:
@@ -580,7 +606,7 @@ class WorkloadVerdict(Model):
     generation: int
     """The workload's generation that this speaks of."""
     verdict: Verdict | None = None
-    """The verdict, once given."""
+    """The verdict, once given; NotPromotable where it was revoked."""
     reason: Reason
     """The reason of the verdict, or what is awaited."""
 

@@ -14,7 +14,7 @@ from .hold import HoldCheck, HoldTerms
 from .indicator import ServiceLevelIndicatorSpec
 from .judgement import BaselineValue, Judgement, ObjectiveResult, Verdict
 from .objective import Bounds
-from .policy import BaselineSource, Judged, ScoreThresholds, WorkloadKind
+from .policy import BaselineSource, Judged, Retention, ScoreThresholds, WorkloadKind
 from .sensitivity import JudgingTerms, ScoringTerms
 
 FINISHED_LABEL = f"{'pratique.sh'}/finished"
@@ -30,8 +30,11 @@ Phase = Literal[
     "WarmingUp",
     "Evaluating",
     "Measuring",
+    "Watching",
     "Completed",
 ]
+RE_EVALUATE_ANNOTATION = f"{'pratique.sh'}/re-evaluate"
+"""On the newest Release of a workload: judge this version again, by the policy as it stands now."""
 
 
 class WorkloadRef(Model):
@@ -248,6 +251,24 @@ class Plan(Model):
     """What empty error budgets, agreements at risk and freezes mean."""
     hold: HoldTerms | None = None
     """What the version waits for before its rollout; none: nothing."""
+    watch_for: Duration | None = None
+    """How long it is watched after it was found promotable; none: not at all."""
+    retention: Retention | None = None
+    """How long it is kept where no policy judges the workload any more."""
+
+
+class AttemptOf(Model):
+    """Why a version is judged again."""
+
+    release: Name
+    """The attempt before, which stays as it is."""
+    because: Literal["ObstacleGone", "ReEvaluate"]
+    """ObstacleGone: what that one ended by has gone, which begins one attempt by itself. ReEvaluate:
+    somebody asked for it."""
+    message: Annotated[str, StringConstraints(max_length=512)]
+    """What has gone, or how it was asked for."""
+    request: Annotated[str, StringConstraints(max_length=253)] | None = None
+    """ReEvaluate: the annotation's value, by which it is known which request was answered."""
 
 
 class GroupMember(Model):
@@ -291,6 +312,8 @@ class ReleaseSpec(Model):
     """Counts the workload's releases."""
     attempt: Annotated[int, Field(ge=1)] | None = None
     """The second, third… attempt to judge this version; none: the first."""
+    attempt_of: AttemptOf | None = None
+    """Of a further attempt: why there is one."""
     template_hash: Annotated[str, StringConstraints(max_length=64)]
     """Our hash of the pod template."""
     generation: int
@@ -384,6 +407,62 @@ class Signals(Model):
     """Pod-seconds not Ready, after warm-up."""
     pod_seconds: float = 0.0
     """Pod-seconds counted, after warm-up."""
+    earlier_restarts: int | None = None
+    """Restarts of these pods before they were judged by this attempt, or watched: not counted."""
+    earlier_oom_kills: int | None = None
+    """The same of containers killed for want of memory."""
+
+
+class WatchStatus(Model):
+    """The watch over a promotable release."""
+
+    since: Time
+    """When it began: the end of the window that was judged."""
+    until: Time
+    """When it ends."""
+    looked_at: Time
+    """The last look that was taken in, with data or without."""
+    ended_at: Time | None = None
+    """When it was over."""
+    looks: Annotated[
+        list[Look], Field(max_length=20, json_schema_extra={"x-kubernetes-list-type": "atomic"})
+    ] = []
+    """The last looks, as many as must fail in a row."""
+    counts: Annotated[
+        list[
+            Annotated[
+                list[int],
+                Field(max_length=3, json_schema_extra={"x-kubernetes-list-type": "atomic"}),
+            ]
+        ],
+        Field(max_length=64, json_schema_extra={"x-kubernetes-list-type": "atomic"}),
+    ] = []
+    """Of each objective, in the plan's order: the requests, and how many of them the indicator counts; at
+    least and at most, where that differs. Empty where it is not tested."""
+    beside: Annotated[
+        list[
+            Annotated[
+                list[float],
+                Field(max_length=96, json_schema_extra={"x-kubernetes-list-type": "atomic"}),
+            ]
+        ],
+        Field(max_length=64, json_schema_extra={"x-kubernetes-list-type": "atomic"}),
+    ] = []
+    """Of each objective that changes against a workload beside it: the logarithms of how much likelier
+    each harm is, for each change; empty where there is none."""
+    signals: Signals | None = None
+    """Kubernetes' own signals since the watch began."""
+
+
+class Revocation(Model):
+    """Why a verdict does not hold any more."""
+
+    at: Time
+    """When it was revoked."""
+    reason: Reason
+    """What turned bad: ObjectiveFailed, or what is wrong with the pods."""
+    message: Annotated[str, StringConstraints(max_length=1024)]
+    """In a sentence."""
 
 
 class Diagnosis(Model):
@@ -580,10 +659,17 @@ class ReleaseStatus(Model):
         Field(max_length=8, json_schema_extra={"x-kubernetes-list-type": "atomic"}),
     ] = []
     """Kinds that the operator may not look at for suspects."""
+    evaluated_through: Time | None = None
+    """Until when the verdict is backed by data: the window's end, and while it is watched the last
+    look that had data."""
+    watch: WatchStatus | None = None
+    """The watch after the verdict, where there is one."""
+    revoked: Revocation | None = None
+    """Why the verdict does not hold any more, where health turned bad while it was watched."""
     conditions: Annotated[
         list[Condition], Field(max_length=8, json_schema_extra=keyed_list("type"))
     ] = []
-    """Ready, Promotable, Superseded, Reconciling, Stalled."""
+    """Ready, Promotable, Superseded, WorkloadGone, Reconciling, Stalled."""
 
 
 class BaselineEntry(BaselineValue):

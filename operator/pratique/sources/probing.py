@@ -39,7 +39,7 @@ async def probe(source: PrometheusSource) -> ProbeResult:
     try:
         before = time.time()
         answer = await source.evaluate("time()")
-        skew = answer.rows[0].value - (before + time.time()) / 2 if answer.rows else None
+        skew = _off(answer.rows[0].value, before, time.time()) if answer.rows else None
         if skew is None:
             raise Malformed("does not answer time(): is it a Prometheus?")
         interval = await _scrape_interval(source)
@@ -55,6 +55,13 @@ async def probe(source: PrometheusSource) -> ProbeResult:
         skew,
         await source.version(),
     )
+
+
+def _off(said: float, before: float, after: float) -> float:
+    """By how much a clock is surely off that said this between two moments of ours."""
+    if before <= said <= after:
+        return 0.0
+    return said - after if said > after else said - before
 
 
 async def _scrape_interval(source: PrometheusSource) -> float | None:

@@ -143,11 +143,12 @@ class Play:
         self.answers = {}
         self.status = self.written
 
-    def run(self, *, until: float = 7200) -> ReleaseStatus:
-        """Play to the verdict; fails where the release would wait for ever."""
+    def run(self, *, until: float = 7200, closed: bool = False) -> ReleaseStatus:
+        """Play to the verdict, or to the end of all that follows it; fails where it would wait for ever."""
         for n in range(MOST_STEPS):
             found = self.step()
-            if found.status.completed_at is not None:
+            ended = found.status.closed_at if closed else found.status.completed_at
+            if ended is not None:
                 return found.status
             if self.killed(n):
                 self.kill()

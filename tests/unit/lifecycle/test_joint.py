@@ -165,7 +165,7 @@ class Joint:
             )
             if t is not None
         )
-        for n in range(300):
+        for n in range(1000):
             found = self.step()
             if found.status.completed_at is not None:
                 assert advance(self.situation(), found.status).status == found.status

@@ -9,7 +9,7 @@ there is no harm. It pays for that freedom with power, so a window whose length 
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from .ratios import Look, Terms
@@ -39,23 +39,36 @@ def watch(looks: Iterable[Look | None], terms: Terms) -> Watched:
     Against a baseline it is conditional on each look's total of events: the release's share of them is
     binomial for rare events, and varies less for others, so that this errs on the safe side.
     """
-    logs = [-math.log(len(HARMS))] * len(HARMS)
+    logs = NONE
     at: int | None = None
-    best = 0.0
     for index, look in enumerate(looks, 1):
         if look is None:
             continue
-        trial = _shares(look, terms)
-        if trial is None:
-            continue
-        events, hits, null, harmful = trial
-        for i, share in enumerate(harmful):
-            logs[i] += hits * math.log(share / null)
-            logs[i] += (events - hits) * math.log((1 - share) / (1 - null))
-        best = _sum(logs)
-        if at is None and best >= -math.log(terms.alpha):
+        logs = added(logs, look, terms)
+        if at is None and calls(logs, terms.alpha):
             at = index
-    return Watched(math.exp(min(best, 690.0)), at)
+    return Watched(math.exp(min(_sum(logs), 690.0)), at)
+
+
+NONE: tuple[float, ...] = (-math.log(len(HARMS)),) * len(HARMS)
+"""What is known before the first look: the logarithms of each harm's likelihood over that of none."""
+
+
+def added(logs: Sequence[float], look: Look, terms: Terms) -> tuple[float, ...]:
+    """The same after one more look; looks against one absolute bound may be added up beforehand."""
+    trial = _shares(look, terms)
+    if trial is None:
+        return tuple(logs)
+    events, hits, null, harmful = trial
+    return tuple(
+        log + hits * math.log(share / null) + (events - hits) * math.log((1 - share) / (1 - null))
+        for log, share in zip(logs, harmful, strict=True)
+    )
+
+
+def calls(logs: Sequence[float], alpha: float) -> bool:
+    """Whether harm is called by now."""
+    return _sum(logs) >= -math.log(alpha)
 
 
 def _shares(look: Look, terms: Terms) -> tuple[int, int, float, list[float]] | None:
@@ -82,6 +95,6 @@ def _shares(look: Look, terms: Terms) -> tuple[int, int, float, list[float]] | N
     )
 
 
-def _sum(logs: list[float]) -> float:
+def _sum(logs: Sequence[float]) -> float:
     most = max(logs)
     return most + math.log(math.fsum(math.exp(x - most) for x in logs))
