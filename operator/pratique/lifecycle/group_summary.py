@@ -7,7 +7,7 @@ from datetime import datetime
 
 from ..resources import conditions
 from ..resources.conditions import Status
-from ..resources.group import MAX_MEMBERS, MemberVerdict, ReleaseGroupStatus
+from ..resources.group import MAX_MEMBERS, MemberVerdict, ReleaseGroupStatus, needed
 from .groups import Group, Member, Settling, is_optional
 from .noticing import Known
 from .summary import PENDING
@@ -52,7 +52,7 @@ def summarize(
             before.conditions if before else [], wanted, generation=group.generation, now=now
         ),
         release=newest.name if newest else None,
-        verdict=newest.verdict if newest else None,
+        verdict=newest.stands if newest else None,
         total=len(members),
         promotable=counts["Promotable"],
         not_promotable=counts["NotPromotable"],
@@ -119,14 +119,22 @@ def _promotable(
         )
     if newest.verdict is None:
         return "Unknown", PENDING, f"{newest.name} is being judged: kubectl get rel {newest.name}"
+    counted = [m for m in members if not is_optional(group.spec, m.kind, m.name)]
+    revoked = [m.newest.name for m in counted if m.newest is not None and m.newest.revoked]
+    if newest.verdict == "Promotable" and len(counted) - len(revoked) < needed(
+        group.spec.quorum, len(counted)
+    ):
+        return (
+            "False",
+            "Revoked",
+            f"{newest.name} was promotable, and since then {', '.join(revoked[:5])} was revoked",
+        )
     truth: Status = (
         "True"
-        if newest.verdict == "Promotable"
+        if newest.stands == "Promotable"
         else "False"
-        if newest.verdict == "NotPromotable"
+        if newest.stands == "NotPromotable"
         else "Unknown"
     )
-    if newest.reason == "Revoked":
-        truth = "False"
     said = {"True": "is promotable", "False": "is not promotable", "Unknown": "is inconclusive"}
     return truth, newest.reason, f"{newest.name} {said[truth]} ({newest.reason})"

@@ -184,6 +184,7 @@ def plan(group: Group, known: Sequence[Known], library: Library, now: datetime) 
             mode=spec.mode,
             score=spec.score,
             on_warning=spec.on_warning,
+            retention=spec.retention,
         ),
     )
     found = resolve(
@@ -192,6 +193,8 @@ def plan(group: Group, known: Sequence[Known], library: Library, now: datetime) 
         progress_deadline=None,
         baselines=find_baselines(policy, None, known, now=now),
     )
+    # Its members are watched; that one of them was revoked is said by the group's status.
+    found = found.model_copy(update={"watch_for": None})
     if not spec.objectives:
         return found.model_copy(update={"objectives": [], "baselines": [], "basis": BASIS})
     for index, objective in enumerate(found.objectives):
@@ -233,7 +236,8 @@ def ends_by(spec: ReleaseSpec) -> datetime:
     """By when a member's release has its verdict, by its plan."""
     analysis = spec.plan.analysis
     judging = max(analysis.deadline, analysis.max_window or timedelta(0))
-    return spec.noticed_at + analysis.rollout_deadline + analysis.warm_up + judging
+    held = spec.plan.hold.deadline if spec.plan.hold is not None else timedelta(0)
+    return spec.noticed_at + held + analysis.rollout_deadline + analysis.warm_up + judging
 
 
 def _patience(members: Sequence[Member], now: datetime) -> timedelta:

@@ -33,6 +33,7 @@ from .policy import (
     LabelSelector,
     LabelValue,
     PolicyObjectives,
+    Retention,
     ScoreThresholds,
     TargetRef,
     WorkloadKind,
@@ -248,8 +249,8 @@ class ReleaseGroupSpec(Model):
     settle: Duration = Field(default="1m", validate_default=True)
     """How long after a member's new release further members' releases are waited for, to begin together."""
     deadline: PositiveDuration | None = None
-    """How long the members' verdicts may take; default as long as the members' own deadlines and 5m. Say a
-    longer one where members are held for approval."""
+    """How long the members' verdicts may take; default as long as the members' own releases may, held time
+    included, and 5m."""
     provider: Name | None = None
     """The MetricsProvider for indicators that name none; default the one called default."""
     objectives: PolicyObjectives = []
@@ -262,6 +263,8 @@ class ReleaseGroupSpec(Model):
     """Promotable by score, of the group's objectives; without it every one must pass."""
     on_warning: Literal["Promotable", "NotPromotable"] = "Promotable"
     """What warnings, and no failure, of the group's objectives come to."""
+    retention: Retention = Retention()
+    """How long finished Releases of the group are kept."""
 
     @model_validator(mode="after")
     def _valid(self) -> Self:

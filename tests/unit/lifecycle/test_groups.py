@@ -24,6 +24,7 @@ from pratique.lifecycle.noticing import Known, release_name
 from pratique.lifecycle.planning import Unresolved
 from pratique.resources.conditions import find
 from pratique.resources.group import ReleaseGroupSpec, needed
+from pratique.resources.hold import HoldTerms
 from unit.lifecycle.builders import (
     ERRORS,
     NAMESPACE,
@@ -175,6 +176,13 @@ def test_what_a_group_cannot_be_judged_by_is_said(spec: dict[str, Any], said: st
     assert said in str(caught.value)
 
 
+def test_how_long_its_releases_are_kept_stands_in_the_plan() -> None:
+    spec = begin(group(retention={"count": 3}), [CART], [], library(), at(200))
+    assert spec.plan.retention is not None
+    assert spec.plan.retention.count == 3
+    assert spec.plan.watch_for is None
+
+
 def test_too_many_members_are_told() -> None:
     many = [member(f"m{n}") for n in range(33)]
     with pytest.raises(Unresolved, match="33 workloads match, and a group has at most 32"):
@@ -184,10 +192,13 @@ def test_too_many_members_are_told() -> None:
 def test_by_when_a_members_release_ends_by_its_own_plan() -> None:
     spec = release_spec(plan(maxWindow="30m"), noticed=10)
     assert ends_by(spec) == at(10 + 11 * 60 + 60 + 30 * 60)
+    held = spec.plan.model_copy(update={"hold": HoldTerms()})
+    assert ends_by(spec.model_copy(update={"plan": held})) == at(10 + 3600 + 11 * 60 + 60 + 30 * 60)
 
 
 # --- the group's status ------------------------------------------------------------------------
 
+REVOKED = member("pay", revoked=True, reason="Revoked")
 PENDING = member("cart", 2, verdict=None, completed=False)
 
 
@@ -200,7 +211,7 @@ PENDING = member("cart", 2, verdict=None, completed=False)
         ([CART], None, Settling(at(60), "cart-1"), None, ("Unknown", "Settling")),
         ([CART], of_group(1, CART, reason="AllMembersPromotable"), None, None,
          ("True", "AllMembersPromotable")),
-        ([CART], of_group(1, CART, reason="Revoked"), None, None, ("False", "Revoked")),
+        ([CART, REVOKED], of_group(1, CART, REVOKED), None, None, ("False", "Revoked")),
         ([CART], of_group(1, CART, WEB, reason="AllMembersPromotable"), None, None,
          ("True", "AllMembersPromotable")),
         ([CART, BARE], of_group(1, CART), None, None, ("Unknown", "NoRelease")),
