@@ -293,7 +293,7 @@ def _named(names: Sequence[str]) -> str:
 def known_good(template_hash: str, number: int, known: Sequence[Known]) -> str | None:
     """Why a version needs no checks: it is the last promotable one's template, or the one that runs."""
     earlier = [k for k in known if k.number < number]
-    good = next((k for k in reversed(earlier) if k.verdict == "Promotable" or k.measured), None)
+    good = next((k for k in reversed(earlier) if k.stands == "Promotable" or k.measured), None)
     if good is not None and good.template_hash == template_hash:
         return f"it goes back to {good.name}, the last promotable one"
     runs = next((k for k in reversed(earlier) if k.rolled_out_at is not None), None)

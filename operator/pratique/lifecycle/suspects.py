@@ -120,7 +120,7 @@ def went_well(known: Iterable[Known], before: int) -> datetime | None:
     moments = (
         k.rolled_out_at
         for k in known
-        if k.number < before and (k.verdict == "Promotable" or k.measured)
+        if k.number < before and (k.stands == "Promotable" or k.measured)
     )
     return max((m for m in moments if m is not None), default=None)
 

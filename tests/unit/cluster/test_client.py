@@ -92,6 +92,19 @@ async def test_just_the_object_that_was_meant_is_deleted(
     assert json.loads(request.content)["preconditions"] == {"uid": "uid-1"}
 
 
+async def test_an_annotation_is_set_or_taken_away_beside_the_others(
+    script: Script, cluster: Cluster
+) -> None:
+    script.on("PATCH releases", ok(RELEASE), ok(RELEASE))
+    await cluster.annotate("releases", "shop", "cart-1", {"pratique.sh/re-evaluate": "now"})
+    await cluster.annotate("releases", "shop", "cart-1", {"pratique.sh/re-evaluate": None})
+    sent = [json.loads(r.content)["metadata"] for r in script.requests("PATCH releases")]
+    assert sent == [
+        {"annotations": {"pratique.sh/re-evaluate": "now"}},
+        {"annotations": {"pratique.sh/re-evaluate": None}},
+    ]
+
+
 async def test_a_deletion_that_is_refused_is_told(script: Script, cluster: Cluster) -> None:
     script.on("DELETE analyses", failure(403, "Forbidden"))
     with pytest.raises(errors.Refused, match="deleting analyses shop/ci-1"):

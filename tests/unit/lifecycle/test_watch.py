@@ -6,6 +6,8 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from pratique.lifecycle.announcements import announcements
 from pratique.lifecycle.planning import watch_for
@@ -292,3 +294,43 @@ def test_by_default_only_what_is_promoted_is_watched() -> None:
     assert watch_for(policy_spec(), promotes=True).total_seconds() == 3600  # type: ignore[union-attr]
     assert watch_for(policy_spec(watch={}), promotes=False).total_seconds() == 3600  # type: ignore[union-attr]
     assert watch_for(policy_spec(watch={"for": "0s"}), promotes=True) is None
+
+
+@settings(max_examples=60, deadline=None)
+@given(
+    st.lists(st.sampled_from([good, bad, silent, down, silence]), min_size=1, max_size=12),
+    st.none() | st.integers(500, 2400),
+    st.sampled_from(["newer", "gone", "zero"]),
+    st.sets(st.integers(0, 60)),
+)
+def test_whatever_comes_a_verdict_is_never_rewritten(
+    lives: list[Provider], end: int | None, how: str, kills: set[int]
+) -> None:
+    def provider(question: Any, now: float) -> Any:
+        second = seconds(question.end)
+        return (good if second <= 480 else lives[int(second / 120) % len(lives)])(question, now)
+
+    changes = rolled_out()
+    if end is not None:
+        none = workload(desired=0, updated=0, available=0, total=0)
+        changes.append(
+            {
+                "newer": Change(end, view(workload(), pods()), superseded_by="cart-3"),
+                "gone": Change(end, None),
+                "zero": Change(end, view(none, [])),
+            }[how]
+        )
+    played = play([CONCLUSIVE, HEAP, RESTARTS], provider, changes)
+    played.killed = lambda n: n in kills
+    status = played.run(closed=True)
+    said = [s.status for _, s in played.steps if s.status.verdict is not None]
+    assert {s.verdict for s in said} == {"Promotable"}
+    assert all(s.judgement == said[0].judgement for s in said)
+    revoked = [s.revoked for s in said if s.revoked is not None]
+    assert all(r == revoked[0] for r in revoked)
+    assert (promotable(status) == ("False", "Revoked")) is bool(revoked)
+    assert all(size_of(s) <= MAX_STATUS_BYTES for s in said)
+    if not revoked:
+        assert promotable(status)[0] == "True"
+    if not {bad} & set(lives):
+        assert not revoked, "gaps never revoke"
