@@ -606,6 +606,8 @@ class Reconciler:
         else:
             self._store.put("releases", body)
         self._working.pop(record.metadata.uid, None)
+        # What ended it may be gone already, or be gone later with nothing in the cluster changing.
+        self._wake((namespace, record.known.kind, record.known.workload))
 
     def _count_active(self) -> None:
         self._metrics.active_releases.set(
