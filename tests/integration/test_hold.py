@@ -63,11 +63,15 @@ def in_force(bed: Testbed) -> None:
     eventually(lambda: held(dry_run(bed, probe)), what="holding")
     account = bed.service_account_kubeconfig("pratique-system", "pratique")
     bed.apply(deployment("default", "probe", replicas=0))
-    seven: Document = {"spec": {"replicas": 7}}
-    eventually(
-        lambda: "may change nothing" in patch(bed, "default", "deploy/probe", seven, account),
-        what="keeping the operator's account to its own",
-    )
+
+    def kept() -> bool:
+        tried = bed.kubectl(
+            f"--kubeconfig={account}", "patch", "deployment/probe", "--dry-run=server",
+            "-n", "default", "-p", '{"spec": {"replicas": 7}}', check=False,
+        )  # fmt: skip
+        return "may change nothing" in tried.stderr
+
+    eventually(kept, what="keeping the operator's account to its own")
     bed.kubectl("delete", "deployment", "probe", "-n", "default")
 
 
@@ -312,12 +316,13 @@ def test_the_operators_account_may_change_the_pause_and_the_marks_alone(
     nothing_of = "the operator may change nothing of a Deployment's spec but paused"
     for spec in (
         {"replicas": 7},
-        {"template": {"metadata": {"labels": {"a": "b"}}}},
         {"minReadySeconds": 3},
         {"strategy": {"type": "Recreate", "rollingUpdate": None}},
         {"paused": False, "progressDeadlineSeconds": 7},
     ):
         assert nothing_of in tried({"spec": spec}), spec
+    new_version: Document = {"spec": {"template": {"metadata": {"labels": {"a": "b"}}}}}
+    assert "may change no template" in tried(new_version)
     for metadata in (
         {"labels": {HOLD: "false"}},
         {"annotations": {"a": "b"}},
@@ -413,6 +418,40 @@ def test_release_holds_leads_out_without_an_operator_and_may_be_repeated(
 
 def rolled_out_web(bed: Testbed, namespace: str) -> None:
     bed.kubectl("rollout", "status", "deployment/web", "-n", namespace, "--timeout=40s")
+
+
+def test_the_rights_of_hold_are_to_patch_and_no_more(bed: Testbed, namespace: str) -> None:
+    def may(verb: str, resource: str) -> bool:
+        done = bed.kubectl(
+            "auth", "can-i", verb, resource, "-n", namespace, f"--as={ACCOUNT}", check=False
+        )  # fmt: skip
+        return done.stdout.strip() == "yes"
+
+    for plural in ("deployments.apps", "statefulsets.apps"):
+        assert may("patch", plural)
+        assert not any(may(verb, plural) for verb in ("create", "update", "delete"))
+    assert not may("patch", "daemonsets.apps")
+
+
+def test_a_promotion_that_was_granted_changes_the_template_and_is_held(
+    bed: Testbed, namespace: str
+) -> None:
+    serving(bed, namespace)
+    account = bed.service_account_kubeconfig("pratique-system", "pratique")
+    grant = "pratique.sh/accepts-promotion-from"
+    bed.kubectl("annotate", "deployment", "web", "-n", namespace, f"{grant}=staging")
+    for body, why in (
+        ({"spec": {"replicas": 7}}, "nothing of a Deployment's spec"),
+        ({"metadata": {"labels": {HOLD: "false"}}}, "no owner or finalizer, nor"),
+        ({"metadata": {"annotations": {grant: "others"}}}, "no owner or finalizer, nor"),
+    ):
+        assert why in patch(bed, namespace, "deployment/web", body, account), body
+    more: Document = {"metadata": {"annotations": {"a": "b"}, "labels": {"c": "d"}}}
+    assert not patch(bed, namespace, "deployment/web", more, account)
+    new: Document = {"spec": {"template": {"metadata": {"labels": {"a": "b"}}}}}
+    assert not patch(bed, namespace, "deployment/web", new, account)
+    assert held(now(bed, namespace)), "the operator's own changes are held as any other"
+    assert len(items(bed, "replicasets", namespace)) == 1
 
 
 def test_only_the_operator_writes_what_a_release_says(

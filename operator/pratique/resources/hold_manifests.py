@@ -31,16 +31,20 @@ ADMISSION = "admissionregistration.k8s.io/v1"
 LABELS = {"app.kubernetes.io/name": "pratique"}
 
 _DEPLOYMENT_FIELDS = (
-    "replicas", "selector", "template", "strategy", "minReadySeconds", "revisionHistoryLimit",
+    "replicas", "selector", "strategy", "minReadySeconds", "revisionHistoryLimit",
     "progressDeadlineSeconds",
 )  # fmt: skip
-"""All of a Deployment's spec but ``paused``."""
+"""All of a Deployment's spec but ``paused`` and ``template``."""
 _STATEFUL_SET_FIELDS = (
-    "replicas", "selector", "template", "volumeClaimTemplates", "serviceName",
+    "replicas", "selector", "volumeClaimTemplates", "serviceName",
     "podManagementPolicy", "revisionHistoryLimit", "minReadySeconds",
     "persistentVolumeClaimRetentionPolicy", "ordinals",
 )  # fmt: skip
-"""All of a StatefulSet's spec but ``updateStrategy``, which is looked into."""
+"""All of a StatefulSet's spec but ``template`` and ``updateStrategy``, which is looked into."""
+_DAEMON_SET_FIELDS = ("selector", "updateStrategy", "minReadySeconds", "revisionHistoryLimit")
+"""All of a DaemonSet's spec but ``template``."""
+GRANT_ANNOTATION = "pratique.sh/accepts-promotion-from"
+"""On a workload, by its owners: whose releases may give it another template, labels and annotations."""
 
 
 def files(
@@ -65,7 +69,8 @@ def files(
         "operator.yaml": _text(
             """
             What the operator's account may change in a workload, whatever its role says: the pause, the
-            partition, and the annotations of hold. Kubernetes 1.30 or newer.
+            partition, and the annotations of hold; where the workload's owners let promotions in by an
+            annotation, its template, labels and annotations too. Kubernetes 1.30 or newer.
             """,
             *_bound(_operator(user), actions=["Deny"]),
         ),
@@ -169,18 +174,50 @@ def _operator(user: str) -> Body:
         [
             ("by-the-operator", f"request.userInfo.username == '{user}'"),
         ],
+        variables=[
+            {"name": "kind", "expression": "request.resource.resource"},
+            {
+                # By those who own the workload, as it stands before this request.
+                "name": "granted",
+                "expression": f"oldObject != null && {_marked('oldObject', GRANT_ANNOTATION)}",
+            },
+        ],
         validations=[
             {
-                "expression": (
-                    "request.operation == 'UPDATE' && request.?subResource.orValue('') == '' "
-                    "&& request.resource.resource in ['deployments', 'statefulsets']"
+                "expression": _folded(
+                    """
+                    request.operation == 'UPDATE' && request.?subResource.orValue('') == ''
+                    && (variables.kind in ['deployments', 'statefulsets']
+                        || (variables.kind == 'daemonsets' && variables.granted))
+                    """
                 ),
-                "message": "the operator changes Deployments and StatefulSets alone, and makes none",
+                "message": (
+                    "the operator changes Deployments and StatefulSets alone (DaemonSets where "
+                    f"{GRANT_ANNOTATION} grants it), and makes none"
+                ),
+            },
+            {
+                "expression": _folded(
+                    """
+                    request.operation != 'UPDATE' || variables.granted
+                    || object.spec.?template == oldObject.spec.?template
+                    """
+                ),
+                "message": f"the operator may change no template, unless {GRANT_ANNOTATION} grants it",
             },
             {
                 "expression": _folded(
                     f"""
-                    request.resource.resource != 'deployments' || request.operation != 'UPDATE'
+                    variables.kind != 'daemonsets' || request.operation != 'UPDATE'
+                    || ({_same(_DAEMON_SET_FIELDS)})
+                    """
+                ),
+                "message": "the operator may change nothing of a DaemonSet's spec but a granted template",
+            },
+            {
+                "expression": _folded(
+                    f"""
+                    variables.kind != 'deployments' || request.operation != 'UPDATE'
                     || ({_same(_DEPLOYMENT_FIELDS)})
                     """
                 ),
@@ -189,7 +226,7 @@ def _operator(user: str) -> Body:
             {
                 "expression": _folded(
                     f"""
-                    request.resource.resource != 'statefulsets' || request.operation != 'UPDATE'
+                    variables.kind != 'statefulsets' || request.operation != 'UPDATE'
                     || ({_same(_STATEFUL_SET_FIELDS)} && {strategy})
                     """
                 ),
@@ -198,14 +235,32 @@ def _operator(user: str) -> Body:
             {
                 "expression": _folded(
                     f"""
-                    request.operation != 'UPDATE'
+                    request.operation != 'UPDATE' || variables.granted
                     || ({_same(("labels", "ownerReferences", "finalizers"), "metadata")}
                     && {_others_keep("object", "oldObject")} && {_others_keep("oldObject", "object")})
                     """
                 ),
                 "message": (
                     "the operator may change no label, owner or finalizer of a workload, and no "
-                    f"annotation but {HELD_ANNOTATION} and {PARTITION_ANNOTATION}"
+                    f"annotation but {HELD_ANNOTATION} and {PARTITION_ANNOTATION}, "
+                    f"unless {GRANT_ANNOTATION} grants it"
+                ),
+            },
+            {
+                # What its owners said of hold and of grants stays theirs.
+                "expression": _folded(
+                    f"""
+                    request.operation != 'UPDATE' || (
+                      {_same(("ownerReferences", "finalizers"), "metadata")}
+                      && object.metadata.?labels[{_quoted(HOLD_LABEL)}]
+                      == oldObject.metadata.?labels[{_quoted(HOLD_LABEL)}]
+                      && object.metadata.?annotations[{_quoted(GRANT_ANNOTATION)}]
+                      == oldObject.metadata.?annotations[{_quoted(GRANT_ANNOTATION)}])
+                    """
+                ),
+                "message": (
+                    f"the operator may change no owner or finalizer, nor {HOLD_LABEL} and "
+                    f"{GRANT_ANNOTATION}"
                 ),
             },
         ],

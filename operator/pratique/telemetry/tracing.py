@@ -66,13 +66,17 @@ class _Trace:
             self._objective(result, root, window)
 
     def _rollout(self, root: SpanRecord) -> None:
-        rollout = self.status.rollout
+        rollout, held = self.status.rollout, self.status.hold
+        begin = root.start
+        if held is not None and held.seen:
+            begin = held.let_go_at or root.end
+            self._add("hold", "hold", root, held.since, begin)
         stuck = rollout.diagnosis if rollout.completed_at is None else None
         self._add(
             "rollout",
             "rollout",
             root,
-            root.start,
+            begin,
             rollout.completed_at or root.end,
             attributes.of_rollout(self.release.spec.workload.kind, rollout),
             error_type=stuck.cause if stuck else None,

@@ -50,6 +50,18 @@ def test_a_judged_release_is_one_tree() -> None:
     ]
 
 
+def test_a_held_release_has_its_hold_before_its_rollout() -> None:
+    body = releases.failed().model_dump(by_alias=True, exclude_none=True)
+    hold = {"since": after(0), "seen": True, "decidedAt": after(2), "letGoAt": after(3)}
+    body["status"]["hold"] = hold
+    found = tree(spans(METADATA, Release.model_validate(body)))
+    root = "release Deployment/checkout #8"
+    assert found[1:3] == [("hold", root, 0, 3), ("rollout", root, 3, 6)]
+    del hold["decidedAt"], hold["letGoAt"]
+    found = tree(spans(METADATA, Release.model_validate(body)))
+    assert found[1] == ("hold", root, 0, 40)
+
+
 def test_a_rollout_that_failed_has_no_window_and_says_the_pods_own_words() -> None:
     records = spans(METADATA, releases.stuck())
     root = "release Deployment/checkout #8"
