@@ -49,6 +49,7 @@ OURS: dict[str, Kind] = {
     "servicelevelagreements": _ours("ServiceLevelAgreement", "servicelevelagreements"),
     "releasepolicies": _ours("ReleasePolicy", "releasepolicies"),
     "releasegroups": _ours("ReleaseGroup", "releasegroups"),
+    "tasktemplates": _ours("TaskTemplate", "tasktemplates"),
     "releases": _ours("Release", "releases", "post", "patch", "delete"),
     "analyses": _ours("Analysis", "analyses", "delete"),
     "releaserecords": _ours("ReleaseRecord", "releaserecords", "post"),

@@ -50,7 +50,7 @@ from .asking import Asker
 from .attempting import Attempter
 from .clock import Key
 from .marking import Marker
-from .members import groups_of, joined
+from .members import disagreement, groups_of, joined
 from .store import Name, Record, Seen, Store
 
 logger = logging.getLogger(__name__)
@@ -578,15 +578,22 @@ class Reconciler:
             spec=record.release.spec,
             view=view,
             now=self._now(),
+            uid=record.metadata.uid,
             answers=working.answers,
             superseded_by=newer,
             members=joined(self._store, record),
+            disagrees=self._disagrees(record),
             newer_attempt=newer is not None and self._is_attempt(record, newer),
             clocks=self._store.clocks(record.release.spec.plan),
             annotations=record.metadata.annotations,
             outcomes=working.actions.outcomes,
             begun=frozenset(working.actions.begun),
         )
+
+    def _disagrees(self, record: Record) -> str | None:
+        assert record.release is not None
+        terms = record.release.spec.plan.promotion
+        return disagreement(self._store, record) if terms and terms.with_group else None
 
     async def _export(self, sent: Awaitable[object], key: Key) -> None:
         await sent

@@ -35,6 +35,7 @@ from ..resources.objective import ServiceLevelObjective, ServiceLevelObjectiveSp
 from ..resources.policy import ReleasePolicy, ReleasePolicyStatus
 from ..resources.provider import MetricsProvider
 from ..resources.release import FINISHED_LABEL, Plan, Release, ReleaseStatus
+from ..resources.task import TaskTemplate, TaskTemplateSpec
 from .clock import Key
 
 logger = logging.getLogger(__name__)
@@ -101,6 +102,7 @@ class Store:
     objectives: dict[Name, Named[ServiceLevelObjectiveSpec]] = field(default_factory=dict)
     indicators: dict[Name, Named[ServiceLevelIndicatorSpec]] = field(default_factory=dict)
     providers: dict[Name, Provider] = field(default_factory=dict)
+    templates: dict[Name, Named[TaskTemplateSpec]] = field(default_factory=dict)
     agreements: dict[Name, Named[ServiceLevelAgreementSpec]] = field(default_factory=dict)
     budget_status: dict[Name, ServiceLevelObjectiveStatus] = field(default_factory=dict)
     """Of objectives, as last read or written."""
@@ -116,7 +118,13 @@ class Store:
     @property
     def library(self) -> Library:
         """Everything that a policy may refer to."""
-        return Library(self.objectives, self.indicators, self.providers, self.library_namespace)
+        return Library(
+            self.objectives,
+            self.indicators,
+            self.providers,
+            self.library_namespace,
+            self.templates,
+        )
 
     def history(self, key: Key) -> list[Record]:
         """The workload's Releases, oldest first, each attempt of a version in turn."""
@@ -225,6 +233,9 @@ class Store:
                 case "servicelevelindicators":
                     indicator = ServiceLevelIndicator.model_validate(_ours(body))
                     self.indicators[name] = Named(*name, meta.generation, indicator.spec)
+                case "tasktemplates":
+                    template = TaskTemplate.model_validate(_ours(body))
+                    self.templates[name] = Named(*name, meta.generation, template.spec)
                 case "metricsproviders":
                     provider = MetricsProvider.model_validate(_ours(body))
                     old = self.providers.get(name)
@@ -291,6 +302,8 @@ class Store:
                 return set()
             case "servicelevelindicators":
                 self.indicators.pop(at, None)
+            case "tasktemplates":
+                self.templates.pop(at, None)
             case "metricsproviders":
                 self.providers.pop(at, None)
         return self._waiting(namespace)
@@ -311,6 +324,7 @@ class Store:
             "servicelevelagreements": list(self.agreements),
             "analyses": list(self.analyses),
             "servicelevelindicators": list(self.indicators),
+            "tasktemplates": list(self.templates),
             "metricsproviders": list(self.providers),
         }[plural]
         woken: set[Key] = set()

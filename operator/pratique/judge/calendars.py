@@ -7,8 +7,10 @@ A month has 28 to 31 days and, where clocks change, an hour less or more; nothin
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
+from typing import Protocol
 from zoneinfo import ZoneInfo
 
 from ..resources.budget import CalendarUnit
@@ -80,17 +82,57 @@ def frozen(window: FreezeWindow, at: datetime) -> Period | None:
             moment(datetime.fromisoformat(window.to), window.time_zone, later=True),
         )
         return once if once.holds(at) else None
+    return weekly(window, at)
+
+
+class Weekly(Protocol):
+    """A time of the week: on some days, from one local time to another."""
+
+    @property
+    def days(self) -> Sequence[str] | None:
+        """The days on which it begins."""
+
+    @property
+    def from_(self) -> str:
+        """Its begin, hours and minutes."""
+
+    @property
+    def to(self) -> str:
+        """Its end; before its begin it is the day after."""
+
+    @property
+    def time_zone(self) -> str:
+        """Whose local time."""
+
+
+def weekly(window: Weekly, at: datetime) -> Period | None:
+    """The time of the week that holds the moment, or None."""
     today = at.astimezone(ZoneInfo(window.time_zone)).date()
-    for day in (today - _DAY, today):
-        if DAYS[day.weekday()] not in window.days:
-            continue
-        begin, end = _clock(day, window.from_), _clock(day, window.to)
-        if end <= begin:
-            end += _DAY
-        found = Period(moment(begin, window.time_zone), moment(end, window.time_zone, later=True))
-        if found.holds(at):
-            return found
-    return None
+    days = (_on(window, day) for day in (today - _DAY, today))
+    return next((p for p in days if p is not None and p.holds(at)), None)
+
+
+def opens(windows: Iterable[Weekly], at: datetime) -> datetime:
+    """When the next of these times begins, after the moment."""
+    begins = []
+    for window in windows:
+        today = at.astimezone(ZoneInfo(window.time_zone)).date()
+        for ahead in range(9):
+            found = _on(window, today + ahead * _DAY)
+            if found is not None and found.begin > at:
+                begins.append(found.begin)
+                break
+    return min(begins)
+
+
+def _on(window: Weekly, day: date) -> Period | None:
+    """The time that begins on that day, if one does."""
+    if DAYS[day.weekday()] not in (window.days or ()):
+        return None
+    begin, end = _clock(day, window.from_), _clock(day, window.to)
+    if end <= begin:
+        end += _DAY
+    return Period(moment(begin, window.time_zone), moment(end, window.time_zone, later=True))
 
 
 def _clock(day: date, text: str) -> datetime:

@@ -9,7 +9,7 @@ from ..judge.numbers import clip
 from ..judge.sentences import SUMMARY
 from ..resources.judgement import Judgement
 from ..resources.release import ReleaseStatus
-from . import digests, hold, joint, looks, measuring, pods, rollout, signals, suspects
+from . import digests, hold, joint, looks, measuring, pods, rollout, signals, suspects, tasks
 from .afterwards import afterwards
 from .budgets import gate
 from .situation import Situation, Step
@@ -48,12 +48,20 @@ def advance(s: Situation, status: ReleaseStatus) -> Step:
         return _step(s, measuring.measure_adopted(s, status))
     status = suspects.keep(s.spec, s.around, status)
     status = pods.count(s, status)
-    status = pods.latch_window(s, status)
+    before = tasks.turn(s, status, "Before")
+    during = tasks.turn(s, before.status, "During")
+    status = pods.latch_window(s, during.status)
     status = signals.accumulate(s, status)
-    failed = _failed_rollout(s, status)
+    failed = _failed_rollout(s, status) or before.judgement or during.judgement
     if failed is not None:
         return _conclude(s, status, failed)
     found = looks.judge(s, status)
+    promotable = found.judgement is not None and found.judgement.verdict == "Promotable"
+    if promotable and _to_come(s, found.status):
+        found.judgement = None  # their outcome is evidence too; each has its deadline
+    tidied = tasks.tidy(s, found.status)
+    found.due += [*before.due, *during.due, *tidied.due]
+    found.actions += [*before.actions, *during.actions, *tidied.actions]
     if status.rollout.completed_at is None:
         found.due.append(rollout.deadline(s, status))
     fails_at = rollout.fails_at(s, status)
@@ -71,7 +79,17 @@ def _step(s: Situation, found: looks.Looking) -> Step:
     if found.status.completed_at is not None:  # measured, not judged
         return afterwards(s, found.status)
     due = min((d for d in found.due if d > s.now), default=None)
-    return Step(fitted(s, found.status, MAX_STATUS_BYTES), tuple(found.ask), due)
+    status = fitted(s, found.status, MAX_STATUS_BYTES - tasks.reserve(s, found.status))
+    return Step(status, tuple(found.ask), due, tuple(found.actions))
+
+
+def _to_come(s: Situation, status: ReleaseStatus) -> bool:
+    """Whether a task that must succeed before the verdict is not over."""
+    return any(
+        task.on_failure == "Fail"
+        for at in ("Before", "During")
+        for task in tasks.unfinished(s, status, at)
+    )
 
 
 def _conclude(s: Situation, status: ReleaseStatus, judgement: Judgement) -> Step:
@@ -87,8 +105,9 @@ def _conclude(s: Situation, status: ReleaseStatus, judgement: Judgement) -> Step
     # The message stands twice: in the condition too. The rest of the allowance is for new fields.
     twice = len(judgement.message.encode()) + 512 + room(s.spec)
     wanted = min(size(judgement) + twice, JUDGEMENT_BYTES)
-    rest = fitted(s, status.model_copy(update={"judgement": None}), MAX_STATUS_BYTES - wanted)
-    judgement = fit(judgement, MAX_STATUS_BYTES - size_of(rest) - twice)
+    allowed = MAX_STATUS_BYTES - tasks.reserve(s, status)
+    rest = fitted(s, status.model_copy(update={"judgement": None}), allowed - wanted)
+    judgement = fit(judgement, allowed - size_of(rest) - twice)
     status = rest.model_copy(
         update={"judgement": judgement, "verdict": judgement.verdict, "completed_at": s.now}
     )

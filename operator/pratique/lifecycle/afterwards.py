@@ -8,13 +8,14 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from ..resources.release import ReleaseStatus
+from . import promotion
 from .situation import Situation, Step, Turn
 from .sizes import fitted
 from .watch import watch
 
 Reducer = Callable[[Situation, ReleaseStatus], Turn]
 
-ROW: tuple[Reducer, ...] = (watch,)
+ROW: tuple[Reducer, ...] = (watch, promotion.follow)
 """In order; the first that waits keeps the rest waiting, one that lingers only keeps the release open."""
 
 

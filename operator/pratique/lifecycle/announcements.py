@@ -7,6 +7,7 @@ from datetime import datetime
 from typing import Literal
 
 from ..resources.release import Diagnosis, ReleaseSpec, ReleaseStatus
+from .task_events import task_events, task_meaning
 from .watch import due_mark
 
 
@@ -126,7 +127,7 @@ def announcements(spec: ReleaseSpec, status: ReleaseStatus) -> list[Announcement
                 spec.noticed_at,
             ),
         )
-    return found
+    return [*found, *(Announcement(*event) for event in task_events(spec, status))]
 
 
 def _diagnosis(diagnosis: Diagnosis) -> str:
@@ -176,4 +177,5 @@ def _meaning(status: ReleaseStatus) -> tuple[object, ...]:
         status.members,
         [(s.kind, s.name) for s in status.suspects],
         [(c.type, c.status, c.reason) for c in status.conditions],
+        *task_meaning(status),
     )

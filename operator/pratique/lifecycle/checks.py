@@ -10,10 +10,11 @@ from datetime import datetime
 from typing import Literal
 
 from ..queries.questions import Question
-from ..resources.hold import HoldCheck
+from ..resources.hold import HoldCheck, HoldTerms
 from ..resources.release import ReleaseStatus
-from . import budgets
+from . import budgets, tasks
 from .actions import Action
+from .approval import approval
 from .situation import Situation
 
 
@@ -44,9 +45,39 @@ def checks(s: Situation, status: ReleaseStatus) -> Checked:
     found = Checked(status)
     if terms is None:
         return found
+    if "Tasks" in terms.until:
+        _tasks(s, found)
     gate = _gate(s)
     found.checks += [c for c in gate if c.check in terms.until]
+    if "Approval" in terms.until:
+        found.checks.append(_approval(s, terms))
     return found
+
+
+def _tasks(s: Situation, found: Checked) -> None:
+    """The tasks at Before, which begin now."""
+    turn = tasks.turn(s, found.status, "Before")
+    found.status = turn.status
+    found.actions += [*turn.actions, *tasks.tidy(s, turn.status).actions]
+    found.due += turn.due
+    if turn.judgement is not None:
+        judged = turn.judgement
+        found.checks.append(Check("Tasks", "Failed", judged.reason, judged.message))
+    elif turn.waits:
+        reason, message = tasks.waiting(s, turn.status, ("Before",)) or (
+            "AwaitingTasks",
+            "tasks at Before are to come",
+        )
+        found.checks.append(Check("Tasks", "Waiting", reason, message))
+
+
+def _approval(s: Situation, terms: HoldTerms) -> Check:
+    answer = approval(s.annotations, "Rollout", terms.approvers, s.name)
+    if answer.said == "Approved":
+        return Check("Approval", "Passed")
+    if answer.said == "Rejected":
+        return Check("Approval", "Failed", "ApprovalRejected", answer.message)
+    return Check("Approval", "Waiting", "AwaitingApproval", answer.message)
 
 
 def _gate(s: Situation) -> list[Check]:

@@ -22,8 +22,9 @@ from ..resources.judgement import Judgement, ObjectiveResult, Window
 from ..resources.release import Look, PlannedObjective, ReleaseStatus
 from . import compared as compares
 from . import grid, noise, signals
+from .actions import Action
 from .compared import Compared
-from .pods import births, counted
+from .pods import births, counted, window_owner
 from .situation import RETRY_AFTER, Answer, Situation
 
 MAX_LOOKS = 40
@@ -40,6 +41,7 @@ class Looking:
     status: ReleaseStatus
     ask: list[Question] = field(default_factory=list)
     due: list[datetime] = field(default_factory=list)
+    actions: list[Action] = field(default_factory=list)
     judgement: Judgement | None = None
 
     def want(self, s: Situation, question: Question, due: datetime) -> Answer | None:
@@ -122,11 +124,19 @@ def _longest(s: Situation) -> int:
 
 
 def window_end(s: Situation, status: ReleaseStatus) -> datetime | None:
-    """When the window is over: the first grid point at or after its length."""
+    """When the window is over: the first grid point at or after its length, or with the task that owns it."""
     if status.window_from is None:
         return None
     if status.extended_to is not None:
         return status.extended_to
+    owned, owner = window_owner(s, status)
+    if owned and owner is not None and owner.running_since is not None:
+        if owner.completed_at is None:
+            return None
+        # Whole looks of its time; one at least.
+        interval = s.spec.plan.analysis.interval
+        ended = grid.ceil(owner.completed_at + timedelta(microseconds=1), interval) - interval
+        return max(ended, status.window_from + interval)
     return grid.ceil(
         status.window_from + s.spec.plan.analysis.window, s.spec.plan.analysis.interval
     )
@@ -340,7 +350,7 @@ def _further(s: Situation, judgement: Judgement, begin: datetime, end: datetime)
 
     By the requests that came and those that are needed, never by how many of them were bad.
     """
-    longest = _longest(s)
+    longest = 0 if any(t.owns_window for t in s.spec.plan.tasks) else _longest(s)
     limit = begin + longest * _interval(s)
     if judgement.verdict != "Inconclusive" or not longest or end >= limit:
         return None

@@ -6,7 +6,7 @@ from ..resources import conditions
 from ..resources.base import format_duration
 from ..resources.conditions import Status
 from ..resources.release import Phase, ReleaseStatus
-from . import hold, joint
+from . import hold, joint, promotion, tasks
 from .compared import forecasts
 from .looks import window_end
 from .rollout import waiting_for
@@ -16,6 +16,8 @@ from .situation import Situation
 def phase(s: Situation, status: ReleaseStatus) -> Phase:
     """Where the release is."""
     if status.completed_at is not None:
+        if promotion.promoting(s, status):
+            return "Promoting"
         watched = status.closed_at is None and status.watch and status.watch.ended_at is None
         return "Watching" if watched else "Completed"
     if hold.is_held(status):
@@ -43,6 +45,12 @@ def derive(s: Situation, status: ReleaseStatus) -> ReleaseStatus:
     held = hold.condition(s, status)
     if held is not None:
         wanted.append(held)
+    promoted = promotion.condition(s, status)
+    if promoted is not None:
+        wanted.append(("Promoted", *promoted))
+    done = tasks.condition(s, status)
+    if done is not None:
+        wanted.append(("TasksSucceeded", *done))
     if s.superseded_by:
         wanted.append(("Superseded", "True", *superseded(s.superseded_by, s.newer_attempt)))
     return status.model_copy(
@@ -109,6 +117,9 @@ def _standing(s: Situation, status: ReleaseStatus, now_in: Phase) -> tuple[Statu
         )
     if now_in == "Measuring":
         return "Unknown", "Measuring", "it ran before a policy spoke of it: being measured"
+    said = tasks.waiting(s, status, ("Before", "During"))
+    if said is not None and said[0] == "UnknownOutcome":
+        return ("Unknown", *said)
     if now_in == "Held":
         return "Unknown", "Held", hold.sentence(s, status)
     if s.spec.group is not None and (now_in == "RollingOut" or not s.spec.plan.objectives):
@@ -131,10 +142,17 @@ def _standing(s: Situation, status: ReleaseStatus, now_in: Phase) -> tuple[Statu
         )
         return "Unknown", "WarmingUp", "; ".join([text, *forecasts(s, status)])
     end = window_end(s, status)
-    text = f"the window ends at {end:%H:%M:%S} UTC"
+    if said is not None and end is not None and s.now >= end:
+        return ("Unknown", *said)
+    text = f"the window ends at {end:%H:%M:%S} UTC" if end else "the window ends with its task"
     if status.extended_to is not None:
         text += ", extended as there was too little traffic"
-    return "Unknown", "Evaluating", "; ".join([text, _figures(s, status), *forecasts(s, status)])
+    more = [said[1]] if said else []
+    return (
+        "Unknown",
+        "Evaluating",
+        "; ".join([text, _figures(s, status), *more, *forecasts(s, status)]),
+    )
 
 
 def _figures(s: Situation, status: ReleaseStatus) -> str:

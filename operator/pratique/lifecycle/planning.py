@@ -6,18 +6,16 @@ From then on only the plan is read, so an edited policy concerns the next releas
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
-from typing import Generic, TypeVar
 
 from ..judge.builtin import STAYS_UP
 from ..resources.base import format_duration
 from ..resources.bounds import check_bounds
 from ..resources.indicator import ServiceLevelIndicatorSpec
-from ..resources.objective import IndicatorSource, ServiceLevelObjectiveSpec
+from ..resources.objective import IndicatorSource
 from ..resources.policy import AnalysisTerms, PolicyObjective, ReleasePolicySpec, Watch
-from ..resources.provider import MetricsProviderSpec, MetricsProviderStatus
 from ..resources.release import (
     Plan,
     PlanAnalysis,
@@ -26,7 +24,12 @@ from ..resources.release import (
     ProviderPlan,
 )
 from ..resources.sensitivity import JudgingTerms, ScoringTerms
+from .library import Library as Library
+from .library import Named as Named
+from .library import Provider as Provider
+from .library import Unresolved as Unresolved
 from .policies import Policy
+from .task_plans import planned_tasks, with_owner
 
 DEFAULT_SCRAPE_INTERVAL = timedelta(seconds=15)
 """Used only where a provider neither declares an interval nor answered the probe."""
@@ -41,74 +44,12 @@ MAX_OBJECTIVES = 64
 
 
 @dataclass(frozen=True, slots=True)
-class Provider:
-    """A MetricsProvider as it stands in the cluster."""
-
-    namespace: str
-    name: str
-    generation: int
-    spec: MetricsProviderSpec
-    status: MetricsProviderStatus | None
-
-    @property
-    def probed(self) -> bool:
-        """Whether this generation was probed at least once, with whichever outcome."""
-        return self.status is not None and self.status.observed_generation == self.generation
-
-    @property
-    def scrape_interval(self) -> timedelta | None:
-        """Declared, else measured."""
-        if self.spec.scrape_interval is not None:
-            return self.spec.scrape_interval
-        return self.status.scrape_interval if self.status else None
-
-
-@dataclass(frozen=True, slots=True)
 class OldPods:
     """The pods of the release before, whose past tells how much figures wander by themselves."""
 
     pattern: str
     since: datetime | None
     """Where names do not tell the version: since when they were that release's."""
-
-
-T = TypeVar("T")
-
-
-@dataclass(frozen=True)
-class Named(Generic[T]):
-    """A namespaced document with its generation."""
-
-    namespace: str
-    name: str
-    generation: int
-    spec: T
-
-
-@dataclass(frozen=True, slots=True)
-class Library:
-    """Everything that a policy may refer to, by (namespace, name)."""
-
-    objectives: Mapping[tuple[str, str], Named[ServiceLevelObjectiveSpec]]
-    indicators: Mapping[tuple[str, str], Named[ServiceLevelIndicatorSpec]]
-    providers: Mapping[tuple[str, str], Provider]
-    namespace: str
-    """The library namespace, asked where nothing stands beside the policy."""
-
-    def find(self, kind: Mapping[tuple[str, str], T], namespace: str, name: str) -> T | None:
-        """Beside the user, else in the library namespace."""
-        return kind.get((namespace, name)) or kind.get((self.namespace, name))
-
-
-class Unresolved(Exception):  # noqa: N818 - an outcome of resolving, named as such
-    """The policy cannot be turned into a plan: which field, why, and the mend."""
-
-    def __init__(self, field: str, message: str, *, waiting: bool = False) -> None:
-        super().__init__(f"{field}: {message}")
-        self.field = field
-        self.message = message
-        self.waiting = waiting
-        """Only a question of moments: the provider was not probed yet."""
 
 
 def resolve(
@@ -142,12 +83,15 @@ def resolve(
     _check_budgets(policy, library)
     if all(o.indicator.kubernetes for o in objectives):
         basis = BASIS_KUBERNETES
+    tasks = planned_tasks(policy.spec.tasks, library, policy.namespace)
+    analysis = _analysis(policy.spec.analysis, progress_deadline, providers)
+    delay = max((p.delay for p in providers), default=timedelta(0))
     plan = Plan(
         policy=f"{policy.namespace}/{policy.name}",
         policy_generation=policy.generation,
         moved_tag=policy.spec.causes.image,
         required=[f"{p.namespace}/{p.name}@{p.generation}" for p in required],
-        analysis=_analysis(policy.spec.analysis, progress_deadline, providers),
+        analysis=with_owner(analysis, tasks, delay),
         providers=providers,
         objectives=objectives,
         basis=basis,
@@ -156,9 +100,11 @@ def resolve(
         on_warning=policy.spec.on_warning,
         error_budget_policy=policy.spec.error_budget_policy,
         hold=policy.spec.hold,
+        tasks=tasks,
+        promotion=policy.spec.promotion,
         old_pods=old_pods.pattern if old_pods else None,
         old_pods_since=old_pods.since if old_pods else None,
-        watch_for=watch_for(policy.spec, promotes=False),
+        watch_for=watch_for(policy.spec, promotes=promotes(policy.spec)),
         retention=policy.spec.retention,
         baselines=[_slim(b, objectives) for b in baselines],
     )
@@ -167,7 +113,7 @@ def resolve(
         raise Unresolved(
             "spec.objectives",
             f"the resolved plan has {size:,} bytes, more than {MAX_PLAN_BYTES:,}: use fewer "
-            "objectives or shorter queries",
+            "objectives, shorter queries, or smaller tasks",
         )
     return plan
 
@@ -230,6 +176,11 @@ def _with_required(
             f"{MAX_OBJECTIVES}: use fewer",
         )
     return objectives
+
+
+def promotes(spec: ReleasePolicySpec) -> bool:
+    """Whether something is done with a promotable release."""
+    return spec.promotion is not None or any(t.at == "Promotion" for t in spec.tasks)
 
 
 def watch_for(spec: ReleasePolicySpec, *, promotes: bool) -> timedelta | None:

@@ -10,6 +10,7 @@ from datetime import datetime
 
 from ..queries import podnames
 from ..resources.release import Cohort, ReleaseSpec, ReleaseStatus
+from ..resources.task import TaskStatus
 from . import grid
 from .rollout import current, own_pods
 from .situation import Situation
@@ -96,13 +97,33 @@ def present(s: Situation, status: ReleaseStatus, since: datetime) -> tuple[str, 
     return tuple(sorted(found)[:MAX_PODS])
 
 
-def latch_window(s: Situation, status: ReleaseStatus) -> ReleaseStatus:
-    """Once the rollout is complete, fix when its window begins: when the last of its pods is warm."""
+def warm_at(s: Situation, status: ReleaseStatus) -> datetime | None:
+    """Once the rollout is complete: when the last of its pods is warm."""
     completed = status.rollout.completed_at
-    if completed is None or status.window_from is not None or not status.cohorts:
-        return status
-    begin = max(
+    if completed is None or not status.cohorts:
+        return None
+    return max(
         grid.ceil(completed, s.spec.plan.analysis.interval),
         max(c.from_ for c in status.cohorts),
     )
+
+
+def latch_window(s: Situation, status: ReleaseStatus) -> ReleaseStatus:
+    """Fix when the window begins: when its pods are warm, and the task that owns it runs."""
+    begin = warm_at(s, status)
+    if begin is None or status.window_from is not None:
+        return status
+    owned, owner = window_owner(s, status)
+    if owned:
+        if owner is None or (owner.running_since is None and not owner.over):
+            return status
+        since = owner.running_since or owner.completed_at
+        assert since is not None
+        begin = max(begin, grid.ceil(since, s.spec.plan.analysis.interval))
     return status.model_copy(update={"window_from": begin})
+
+
+def window_owner(s: Situation, status: ReleaseStatus) -> tuple[bool, TaskStatus | None]:
+    """Whether a task owns the window, and how far it got."""
+    name = next((t.name for t in s.spec.plan.tasks if t.owns_window), None)
+    return name is not None, next((t for t in status.tasks if t.name == name), None)

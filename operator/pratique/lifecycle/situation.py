@@ -62,12 +62,16 @@ class Situation:
     view: View | None
     """None: the workload is gone."""
     now: datetime
+    uid: str = ""
+    """The Release's."""
     answers: Mapping[Question, Answer] = field(default_factory=dict)
     superseded_by: str | None = None
     newer_attempt: bool = False
     """Whether what supersedes it is a further attempt to judge the same version."""
     gating: Gating = field(default_factory=Gating)
     """What may hold a release back that met its objectives."""
+    disagrees: str | None = None
+    """Who else must agree before it is promoted and does not yet, such as its group; in one sentence."""
     around: Surroundings | None = None
     """What stands around the workload, where it was looked at: when the release fails."""
     members: Mapping[tuple[str, str], Joined] | None = None

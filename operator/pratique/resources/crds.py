@@ -32,7 +32,7 @@ _KEPT = frozenset(
         "nullable", "pattern", "properties", "required", "type", "uniqueItems",
         "exclusiveMaximum", "exclusiveMinimum", "additionalProperties",
         "x-kubernetes-int-or-string", "x-kubernetes-list-map-keys", "x-kubernetes-list-type",
-        "x-kubernetes-map-type", "x-kubernetes-validations",
+        "x-kubernetes-map-type", "x-kubernetes-preserve-unknown-fields", "x-kubernetes-validations",
     }
 )  # fmt: skip
 _UNIONS = ("anyOf", "oneOf", "allOf")

@@ -10,6 +10,7 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from .base import Model, PositiveDuration
+from .promotion import Approvers
 
 HOLD_LABEL = "pratique.sh/hold"
 """On a workload: "true" asks for its new versions to be held; "false" in the same apply is the way out."""
@@ -26,8 +27,8 @@ LETTING_GO = "let-go"
 HELD_PARTITION = 2_147_483_647
 """The partition of a StatefulSet that is held: no ordinal is as high."""
 
-HoldCheck = Literal["Budget", "FreezeWindows"]
-HOLD_CHECKS: list[HoldCheck] = ["Budget", "FreezeWindows"]
+HoldCheck = Literal["Tasks", "Budget", "FreezeWindows", "Approval"]
+HOLD_CHECKS: list[HoldCheck] = ["Tasks", "Budget", "FreezeWindows"]
 
 
 class HoldTerms(Model):
@@ -41,7 +42,10 @@ class HoldTerms(Model):
             json_schema_extra={"x-kubernetes-list-type": "set"},
         ),
     ] = HOLD_CHECKS
-    """Budget: no error budget is exhausted, no agreement at risk. FreezeWindows: no freeze is on."""
+    """Tasks: those at Before have succeeded. Budget: no error budget is exhausted, no agreement at risk.
+    FreezeWindows: no freeze is on. Approval: somebody approved it, for Rollout."""
+    approvers: Approvers | None = None
+    """Approval: who may; default whoever may annotate the Release."""
     deadline: PositiveDuration = Field(default="1h", validate_default=True)
     """How long a version is held at most."""
     on_timeout: Literal["KeepHolding", "LetGo"] = "KeepHolding"

@@ -19,6 +19,7 @@ from .policy import ReleasePolicy
 from .provider import MetricsProvider
 from .record import ReleaseRecord
 from .release import Release
+from .task import TaskTemplate
 
 KindModel = (
     type[MetricsProvider]
@@ -30,6 +31,7 @@ KindModel = (
     | type[Release]
     | type[ReleaseRecord]
     | type[Analysis]
+    | type[TaskTemplate]
 )
 AnyKind = (
     MetricsProvider
@@ -41,6 +43,7 @@ AnyKind = (
     | Release
     | ReleaseRecord
     | Analysis
+    | TaskTemplate
 )
 
 KINDS: tuple[KindModel, ...] = (
@@ -53,6 +56,7 @@ KINDS: tuple[KindModel, ...] = (
     Release,
     ReleaseRecord,
     Analysis,
+    TaskTemplate,
 )
 """The models of all kinds, in the order in which they are read about."""
 WATCHED: tuple[KindModel, ...] = tuple(m for m in KINDS if getattr(m, "watched", True))

@@ -27,7 +27,9 @@ from .conditions import Condition, Reason
 from .hold import HoldTerms
 from .judgement import Verdict
 from .objective import Bounds, IndicatorSource, ServiceLevelObjectiveSpec
+from .promotion import PromotionTerms
 from .sensitivity import Drift, JudgingTerms, Score, ScoringTerms
+from .task import Tasks, check_tasks
 
 WorkloadKind = Literal["Deployment", "StatefulSet", "DaemonSet"]
 BaselineSource = Literal[
@@ -571,6 +573,10 @@ class ReleasePolicySpec(Model):
     """How long a promotable release is watched; default 1h where something is promoted, else not at all."""
     retention: Retention = Retention()
     """How long finished Releases are kept."""
+    tasks: Tasks = []
+    """What is done before, during and after a release is judged, and to promote it."""
+    promotion: PromotionTerms | None = None
+    """What must be true, beside the verdict, before a release is promoted."""
 
     @model_validator(mode="after")
     def _valid(self) -> Self:
@@ -589,6 +595,7 @@ class ReleasePolicySpec(Model):
                 raise ValueError(_ITSELF)
             if any(v.objective not in names for v in choice.values or []):
                 raise ValueError(_FIXED)
+        check_tasks(self.tasks)
         return self
 
 

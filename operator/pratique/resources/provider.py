@@ -54,11 +54,11 @@ class ProviderScope(Model):
     """Whether raw queries, which could read any namespace's data, may be sent here."""
 
 
-_NEAR = (
+NEAR = (
     r"^(https://|http://(127[.][0-9.]+|localhost|\[::1\]|[a-z0-9.-]+[.]svc([.]cluster[.]local)?)"
     r"(:[0-9]+)?(/|$))"
 )
-_SAY_NEAR = (
+SAY_NEAR = (
     "a token over plain http can be read on the way: use an https:// URL, "
     "or inside the cluster NAME.NAMESPACE.svc"
 )
@@ -67,7 +67,7 @@ _SAY_NEAR = (
 class MetricsProviderSpec(Model):
     """Where and how metrics are asked."""
 
-    model_config = rules(cel(f"!has(self.auth) || self.url.matches(r'{_NEAR}')", _SAY_NEAR))
+    model_config = rules(cel(f"!has(self.auth) || self.url.matches(r'{NEAR}')", SAY_NEAR))
     # A refused URL may carry a password, which must not stand in a log.
     model_config |= ConfigDict(hide_input_in_errors=True)
 
@@ -104,8 +104,8 @@ class MetricsProviderSpec(Model):
 
     @model_validator(mode="after")
     def _guarded(self) -> Self:
-        if self.auth and not re.match(_NEAR, self.url):
-            raise ValueError(_SAY_NEAR)
+        if self.auth and not re.match(NEAR, self.url):
+            raise ValueError(SAY_NEAR)
         return self
 
 

@@ -15,7 +15,9 @@ from .indicator import ServiceLevelIndicatorSpec
 from .judgement import BaselineValue, Judgement, ObjectiveResult, Verdict
 from .objective import Bounds
 from .policy import BaselineSource, Judged, Retention, ScoreThresholds, WorkloadKind
+from .promotion import PromotionStatus, PromotionTerms
 from .sensitivity import JudgingTerms, ScoringTerms
+from .task import MAX_TASKS, PlannedTask, TaskStatus
 
 FINISHED_LABEL = f"{'pratique.sh'}/finished"
 """Set once a release is closed, and its Events and its trace are all out."""
@@ -30,6 +32,7 @@ Phase = Literal[
     "WarmingUp",
     "Evaluating",
     "Measuring",
+    "Promoting",
     "Watching",
     "Completed",
 ]
@@ -249,6 +252,12 @@ class Plan(Model):
     """What changes are compared with, in order."""
     error_budget_policy: ErrorBudgetPolicy | None = None
     """What empty error budgets, agreements at risk and freezes mean."""
+    tasks: Annotated[
+        list[PlannedTask], Field(max_length=MAX_TASKS, json_schema_extra=keyed_list())
+    ] = []
+    """What is done before, during and after it is judged, and to promote it."""
+    promotion: PromotionTerms | None = None
+    """What must be true, beside the verdict, before it is promoted."""
     hold: HoldTerms | None = None
     """What the version waits for before its rollout; none: nothing."""
     watch_for: Duration | None = None
@@ -345,6 +354,8 @@ class ReleaseSpec(Model):
     """The template's label app.kubernetes.io/version, or the first image's tag."""
     parts: TemplateParts
     """Hashes of the template's parts."""
+    promoted_from: Annotated[str, StringConstraints(max_length=512)] | None = None
+    """The release of the stage before, namespace/name, whose promotion brought this version here."""
     noticed_at: Time
     """When it was noticed."""
     members: Annotated[
@@ -666,10 +677,16 @@ class ReleaseStatus(Model):
     """The watch after the verdict, where there is one."""
     revoked: Revocation | None = None
     """Why the verdict does not hold any more, where health turned bad while it was watched."""
-    conditions: Annotated[
-        list[Condition], Field(max_length=8, json_schema_extra=keyed_list("type"))
+    tasks: Annotated[
+        list[TaskStatus], Field(max_length=MAX_TASKS, json_schema_extra=keyed_list())
     ] = []
-    """Ready, Promotable, Superseded, WorkloadGone, Reconciling, Stalled."""
+    """How far its tasks got, in the order in which they began."""
+    promotion: PromotionStatus | None = None
+    """How far its promotion got."""
+    conditions: Annotated[
+        list[Condition], Field(max_length=10, json_schema_extra=keyed_list("type"))
+    ] = []
+    """Ready, Promotable, Promoted, TasksSucceeded, Superseded, WorkloadGone, Reconciling, Stalled."""
 
 
 class BaselineEntry(BaselineValue):

@@ -61,6 +61,13 @@ FREEZE = {"freezeWindows": [{"from": "2026-01-01T00:00", "to": "2026-12-31T00:00
 READY = [pod(n, ready=20) for n in "abc"]
 
 
+def task(at: str, *, job: bool = False, **more: Any) -> dict[str, Any]:
+    """A task that nobody ever carries out."""
+    template = {"spec": {"containers": [{"name": "c", "image": "i"}]}}
+    what = {"job": {"template": template}} if job else {"http": {"url": "https://x.example"}}
+    return {"name": "x", "at": at, "deadline": "10m", **what, **more}
+
+
 @dataclass(frozen=True)
 class Case:
     """What never comes, and how it ends."""
@@ -113,6 +120,16 @@ CASES: dict[str, Case] = {
         "Held", "FreezeWindow",
         stuck((workload(labels={"pratique.sh/hold": "true"}, held=True, hold_mark="true", paused=True), [])),
         plan={"hold": {"deadline": "30m"}, "errorBudgetPolicy": FREEZE}, verdict="NotPromotable",
+    ),
+    "the task that it is held for never ends": Case(
+        "Held", "TaskFailed",
+        stuck((workload(labels={"pratique.sh/hold": "true"}, held=True, hold_mark="true", paused=True), [])),
+        plan={"hold": {"deadline": "30m"}, "tasks": [task("Before")]}, verdict="NotPromotable",
+    ),
+    "nobody approves what is held": Case(
+        "Held", "HeldTooLong",
+        stuck((workload(labels={"pratique.sh/hold": "true"}, held=True, hold_mark="true", paused=True), [])),
+        plan={"hold": {"deadline": "10m", "until": ["Approval"]}},
     ),
     # Rolling out
     "no pod ever comes": Case(
@@ -210,6 +227,37 @@ CASES: dict[str, Case] = {
     "a newer one comes while it is evaluated": Case(
         "Evaluating", "Superseded", [*rolled_out(), Change(200, view(workload(), READY), "cart-3")],
         until=201,
+    ),
+    "a task before it never ends": Case(
+        "Evaluating", "TaskFailed", plan={"tasks": [task("Before")]}, verdict="NotPromotable"
+    ),
+    "a task during it never ends": Case(
+        "Evaluating", "TaskFailed", plan={"tasks": [task("During")]}, verdict="NotPromotable"
+    ),
+    "the task that owns the window never starts": Case(
+        "WarmingUp", "TaskFailed", verdict="NotPromotable",
+        plan={"tasks": [task("During", job=True, ownsWindow=True)]},
+    ),
+    # Promoting
+    "nobody approves it": Case(
+        "Promoting", "AllObjectivesMet", verdict="Promotable",
+        plan={"promotion": {"approval": "Required", "deadline": "12m"}},
+    ),
+    "no promotion window opens": Case(
+        "Promoting", "AllObjectivesMet", verdict="Promotable",
+        plan={"promotion": {"deadline": "12m", "windows": [{"days": ["Sun"], "from": "01:00", "to": "02:00"}]}},
+    ),
+    "a freeze outlasts its promotion": Case(
+        "Promoting", "AllObjectivesMet", verdict="Promotable",
+        plan={"promotion": {"deadline": "12m", "soak": "1m"},
+              "errorBudgetPolicy": {"freezeWindows": [{"from": "2026-03-02T12:09", "to": "2026-12-31T00:00"}]}},
+    ),
+    "its promotion's task never ends": Case(
+        "Promoting", "AllObjectivesMet", verdict="Promotable", plan={"tasks": [task("Promotion")]},
+    ),
+    "a task after its verdict never ends": Case(
+        "Promoting", "AllObjectivesMet", verdict="Promotable",
+        plan={"tasks": [task("After")], "promotion": {}},
     ),
     # Measuring
     "what is adopted cannot be measured": Case(

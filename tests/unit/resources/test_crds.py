@@ -118,6 +118,7 @@ def test_names_are_as_documented() -> None:
         "ServiceLevelObjective": ["slobj"],
         "ServiceLevelAgreement": ["sla"],
         "ReleaseRecord": ["relrec"],
+        "TaskTemplate": ["tt"],
         "Analysis": ["ana"],
         "ReleasePolicy": ["relpol"],
         "ReleaseGroup": ["relgrp"],
