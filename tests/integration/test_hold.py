@@ -647,30 +647,31 @@ def test_a_stateful_set_is_let_go_with_its_own_partition(
     assert partition(body) == 0
 
 
-def test_killed_while_held_and_while_letting_go(bed: Testbed, namespace: str) -> None:
-    with OperatorProcess(bed) as mine:
-        serving(bed, namespace)
-        bed.apply(holding(namespace, errorBudgetPolicy=FREEZE))
-        verdict(bed, namespace, "web-1")
-        bed.apply(web(namespace, 2))
-        since = waits(bed, namespace, "web-2")["status"]["hold"]["since"]
-        mine.kill()
-        bed.kubectl("rollout", "resume", "deployment/web", "-n", namespace)
-        assert held(now(bed, namespace)), "our outage opens nothing"
-        said = json.dumps({"by": "admin", "reason": "needed", "until": "2090-01-01T00:00:00Z"})
-        bed.kubectl("annotate", "rel", "web-2", "-n", namespace, f"pratique.sh/override={said}")
-        mine.start()
-        limit = time.monotonic() + 30
-        while time.monotonic() < limit:  # as soon as it is decided
-            hold = now(bed, namespace, "rel", "web-2")["status"]["hold"]
-            if hold.get("decidedAt"):
-                break
-        mine.kill()
-        mine.start()
-        release = verdict(bed, namespace, "web-2")
-        assert says(release) == ("Promotable", "Overridden")
-        assert release["status"]["hold"]["since"] == since
-        assert free(now(bed, namespace))
+def test_killed_while_held_and_while_letting_go(
+    bed: Testbed, namespace: str, operator: OperatorProcess
+) -> None:
+    serving(bed, namespace)
+    bed.apply(holding(namespace, errorBudgetPolicy=FREEZE))
+    verdict(bed, namespace, "web-1")
+    bed.apply(web(namespace, 2))
+    since = waits(bed, namespace, "web-2")["status"]["hold"]["since"]
+    operator.kill()
+    bed.kubectl("rollout", "resume", "deployment/web", "-n", namespace)
+    assert held(now(bed, namespace)), "our outage opens nothing"
+    said = json.dumps({"by": "admin", "reason": "needed", "until": "2090-01-01T00:00:00Z"})
+    bed.kubectl("annotate", "rel", "web-2", "-n", namespace, f"pratique.sh/override={said}")
+    operator.start()
+    limit = time.monotonic() + 30
+    while time.monotonic() < limit:  # as soon as it is decided
+        hold = now(bed, namespace, "rel", "web-2")["status"]["hold"]
+        if hold.get("decidedAt"):
+            break
+    operator.kill()
+    operator.start()
+    release = verdict(bed, namespace, "web-2")
+    assert says(release) == ("Promotable", "Overridden")
+    assert release["status"]["hold"]["since"] == since
+    assert free(now(bed, namespace))
 
 
 def test_where_admission_does_not_hold_it_is_paused_on_sight(

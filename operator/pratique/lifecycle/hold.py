@@ -231,7 +231,9 @@ def kept(status: ReleaseStatus) -> bool:
     """Whether the release ended while its workload was held, and is to stay so."""
     if status.completed_at is None or status.hold is None:
         return False
-    return status.hold.seen and status.hold.decided_at is None
+    reason = status.judgement.reason if status.judgement else ""
+    gone = reason in ("Superseded", "WorkloadDeleted")
+    return status.hold.seen and status.hold.decided_at is None and not gone
 
 
 def sentence(s: Situation, status: ReleaseStatus) -> str:
@@ -258,6 +260,9 @@ def condition(s: Situation, status: ReleaseStatus) -> tuple[str, Status, str, st
     if held.let_go_at is not None:
         reason = "LetGo" if held.seen else "NotHeld"
         return "Held", "False", reason, held.why or ""
+    if status.completed_at is not None and not kept(status):
+        text = "it was held until a newer one took its place, or its workload went"
+        return "Held", "False", "NeverLetGo", text
     if kept(status):
         return "Held", "True", "KeptHeld", f"it stays held {ways_out(s)}"
     return "Held", "True", "LettingGo" if held.decided_at else "Waiting", sentence(s, status)

@@ -137,6 +137,19 @@ def test_seen_let_go_its_rollout_begins_and_its_deadline_counts_from_there() -> 
     assert advance(see(of, free, 5000 + 660), step.status).status.verdict is not None
 
 
+def test_one_that_a_newer_one_replaces_is_not_said_to_stay_held() -> None:
+    of = spec({}, FREEZE)
+    status = first(of, held()).status
+    for step in (
+        advance(see(of, held(), 9, superseded_by="cart-3"), status),
+        advance(replace(see(of, held(), 9), view=None), status),
+    ):
+        assert step.status.completed_at == at(9)
+        [condition] = [c for c in step.status.conditions if c.type == "Held"]
+        assert (condition.status, condition.reason) == ("False", "NeverLetGo")
+        assert not step.actions
+
+
 def test_let_go_by_somebody_else_it_goes_on() -> None:
     of = spec({}, FREEZE)
     status = first(of, held()).status
