@@ -12,7 +12,7 @@ from ..resources.release import ReleaseStatus
 from . import digests, hold, joint, looks, measuring, pods, rollout, signals, suspects, tasks
 from .afterwards import afterwards
 from .budgets import gate
-from .situation import Situation, Step
+from .situation import Situation, Step, Turn
 from .sizes import MAX_STATUS_BYTES, fitted, size_of
 from .watch import room
 
@@ -33,21 +33,21 @@ def advance(s: Situation, status: ReleaseStatus) -> Step:
     if ended is not None:
         return _conclude(s, status, ended)
     if s.spec.group is not None:
-        status = pods.latch_window(s, joint.gather(s, status))
-        return _step(s, joint.judge(s, status))
-    held = hold.hold(s, status)
-    status = held.status
-    if held.judgement is not None:
-        return _conclude(s, status, held.judgement)
-    if held.waits:
-        due = min((d for d in held.due if d > s.now), default=None)
-        status = fitted(s, status, MAX_STATUS_BYTES)
-        return Step(status, tuple(held.ask), due, tuple(held.actions))
-    status = digests.observe(s, rollout.follow(s, status))
-    if s.spec.purpose == "Measure":
-        return _step(s, measuring.measure_adopted(s, status))
-    status = suspects.keep(s.spec, s.around, status)
-    status = pods.count(s, status)
+        status, held = joint.gather(s, status), Turn(status)
+    else:
+        held = hold.hold(s, status)
+        status = held.status
+        if held.judgement is not None:
+            return _conclude(s, status, held.judgement)
+        if held.waits:
+            due = min((d for d in held.due if d > s.now), default=None)
+            status = fitted(s, status, MAX_STATUS_BYTES)
+            return Step(status, tuple(held.ask), due, tuple(held.actions))
+        status = digests.observe(s, rollout.follow(s, status))
+        if s.spec.purpose == "Measure":
+            return _step(s, measuring.measure_adopted(s, status))
+        status = suspects.keep(s.spec, s.around, status)
+        status = pods.count(s, status)
     before = tasks.turn(s, status, "Before")
     during = tasks.turn(s, before.status, "During")
     status = pods.latch_window(s, during.status)
@@ -55,14 +55,14 @@ def advance(s: Situation, status: ReleaseStatus) -> Step:
     failed = _failed_rollout(s, status) or before.judgement or during.judgement
     if failed is not None:
         return _conclude(s, status, failed)
-    found = looks.judge(s, status)
+    found = joint.judge(s, status) if s.spec.group is not None else looks.judge(s, status)
     promotable = found.judgement is not None and found.judgement.verdict == "Promotable"
     if promotable and _to_come(s, found.status):
         found.judgement = None  # their outcome is evidence too; each has its deadline
     tidied = tasks.tidy(s, found.status)
     found.due += [*before.due, *during.due, *tidied.due]
     found.actions += [*before.actions, *during.actions, *tidied.actions]
-    if status.rollout.completed_at is None:
+    if status.rollout.completed_at is None and s.spec.group is None:
         found.due.append(rollout.deadline(s, status))
     fails_at = rollout.fails_at(s, status)
     found.due += [at for at in (fails_at, rollout.unready_at(s, status)) if at is not None]
@@ -147,6 +147,8 @@ def _ended(s: Situation) -> Judgement | None:
 
 
 def _failed_rollout(s: Situation, status: ReleaseStatus) -> Judgement | None:
+    if s.spec.group is not None:
+        return None  # its members' own matter
     diagnosis = status.rollout.diagnosis
     fails_at = rollout.fails_at(s, status)
     if diagnosis and fails_at is not None and s.now >= fails_at:

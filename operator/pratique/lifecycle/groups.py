@@ -185,6 +185,8 @@ def plan(group: Group, known: Sequence[Known], library: Library, now: datetime) 
             score=spec.score,
             on_warning=spec.on_warning,
             retention=spec.retention,
+            tasks=spec.tasks,
+            promotion=spec.promotion,
         ),
     )
     found = resolve(
@@ -196,7 +198,14 @@ def plan(group: Group, known: Sequence[Known], library: Library, now: datetime) 
     # Its members are watched; that one of them was revoked is said by the group's status.
     found = found.model_copy(update={"watch_for": None})
     if not spec.objectives:
-        return found.model_copy(update={"objectives": [], "baselines": [], "basis": BASIS})
+        found = found.model_copy(update={"objectives": [], "baselines": [], "basis": BASIS})
+    for index, task in enumerate(found.tasks):
+        if task.patch is not None and task.patch.image is not None:
+            raise Unresolved(
+                f"spec.tasks[{index}].ref",
+                "the template hands on an image, and a group has none: let each member hand on its own, by "
+                "its policy's promotion: {withGroup: true}",
+            )
     for index, objective in enumerate(found.objectives):
         field = f"spec.objectives[{index}].indicator"
         if objective.indicator.kubernetes is not None:

@@ -111,6 +111,11 @@ def waiting(s: Situation, status: ReleaseStatus) -> tuple[str, str]:
     )
 
 
+def awaited(s: Situation, status: ReleaseStatus) -> bool:
+    """Whether members' verdicts are what it waits for."""
+    return bool(_overtaken(s)) or conclude(s, _rows(s, status)) is None
+
+
 def conclude(s: Situation, rows: Sequence[Row]) -> Judgement | None:
     """What the members' verdicts come to; None while those that are awaited may still decide."""
     terms, counted = _terms(s), [r for r in rows if not r.member.optional]
@@ -278,7 +283,7 @@ def _rolled_out(s: Situation, status: ReleaseStatus) -> ReleaseStatus:
     completed, analysis = max(moments), s.spec.plan.analysis
     rollout = status.rollout.model_copy(update={"completed_at": completed})
     cohorts = []
-    if s.spec.plan.objectives:
+    if s.spec.plan.objectives or any(t.at == "During" for t in s.spec.plan.tasks):
         # Pods are told by their members' versions: none is listed.
         warm = grid.ceil(completed + analysis.warm_up, analysis.interval)
         cohorts.append(Cohort(from_=warm, pods=[]))

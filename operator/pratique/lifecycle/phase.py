@@ -123,7 +123,8 @@ def _standing(s: Situation, status: ReleaseStatus, now_in: Phase) -> tuple[Statu
     if now_in == "Held":
         return "Unknown", "Held", hold.sentence(s, status)
     if s.spec.group is not None and (now_in == "RollingOut" or not s.spec.plan.objectives):
-        return ("Unknown", *joint.waiting(s, status))
+        tasked = said is not None and not joint.awaited(s, status)
+        return ("Unknown", *(said if tasked and said else joint.waiting(s, status)))
     if now_in == "RollingOut":
         return ("Unknown", *waiting_for(s, status))
     if s.view is not None and s.view.workload.desired == 0:

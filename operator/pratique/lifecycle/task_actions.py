@@ -278,6 +278,7 @@ def _context(s: Situation, task: PlannedTask, known: Mapping[str, str]) -> dict[
         **{n: v for n, v in known.items() if n not in task.args},
         "number": s.spec.number,
         "images": {i.container: i.image for i in s.spec.images},
+        "members": {m.release: f"{m.kind}/{m.name}" for m in s.spec.members if m.release},
         "args": {n: v for n, v in known.items() if n in task.args},
     }
 

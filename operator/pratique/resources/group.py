@@ -39,6 +39,8 @@ from .policy import (
     WorkloadKind,
     check_names,
 )
+from .promotion import PromotionTerms
+from .task import Tasks, check_tasks
 
 PART_OF = "app.kubernetes.io/part-of"
 MAX_MEMBERS = 32
@@ -188,6 +190,8 @@ class GroupAnalysis(Model):
 
 
 _FIXED = "a fixed value names no objective of this group: correct its objective"
+_IMAGE = "a group has no image: let each member hand on its own, by its policy's promotion: {withGroup: true}"
+_OWN = "a group's promotion waits for no group: leave off withGroup"
 _SCORE = "a score counts the group's objectives: declare some, or leave off score"
 _WHICH = "say exactly one of targetRefs, selector and partOf"
 
@@ -200,6 +204,11 @@ class ReleaseGroupSpec(Model):
             "(has(self.targetRefs) ? 1 : 0) + (has(self.selector) ? 1 : 0) "
             "+ (has(self.partOf) ? 1 : 0) == 1",
             _WHICH,
+        ),
+        cel("!has(self.tasks) || self.tasks.all(t, !has(t.patch) || !has(t.patch.image))", _IMAGE),
+        cel(
+            "!has(self.promotion) || !has(self.promotion.withGroup) || !self.promotion.withGroup",
+            _OWN,
         ),
         cel("!has(self.score) || (has(self.objectives) && self.objectives.size() > 0)", _SCORE),
         cel(
@@ -265,6 +274,11 @@ class ReleaseGroupSpec(Model):
     """What warnings, and no failure, of the group's objectives come to."""
     retention: Retention = Retention()
     """How long finished Releases of the group are kept."""
+    tasks: Tasks = []
+    """What is done once for the group: Before while its members are judged, During once all are rolled out and
+    warm, After the verdict, and to promote it."""
+    promotion: PromotionTerms | None = None
+    """What must be true, beside the verdict, before a release of the group is promoted."""
 
     @model_validator(mode="after")
     def _valid(self) -> Self:
@@ -277,6 +291,11 @@ class ReleaseGroupSpec(Model):
         check_names(self.objectives)
         if self.score is not None and not self.objectives:
             raise ValueError(_SCORE)
+        check_tasks(self.tasks)
+        if any(t.patch is not None and t.patch.image is not None for t in self.tasks):
+            raise ValueError(_IMAGE)
+        if self.promotion is not None and self.promotion.with_group:
+            raise ValueError(_OWN)
         titles = {o.title for o in self.objectives}
         for choice in self.analysis.baseline.order:
             if any(v.objective not in titles for v in choice.values or []):

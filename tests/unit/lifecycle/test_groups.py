@@ -183,6 +183,13 @@ def test_how_long_its_releases_are_kept_stands_in_the_plan() -> None:
     assert spec.plan.watch_for is None
 
 
+def test_tasks_and_promotion_stand_in_the_plan() -> None:
+    call = {"name": "tell", "at": "After", "http": {"url": "https://deploy.example/$workload"}}
+    spec = begin(group(tasks=[call], promotion={"soak": "5m"}), [CART], [], library(), at(200))
+    assert [t.name for t in spec.plan.tasks] == ["tell"]
+    assert spec.plan.promotion is not None
+
+
 def test_too_many_members_are_told() -> None:
     many = [member(f"m{n}") for n in range(33)]
     with pytest.raises(Unresolved, match="33 workloads match, and a group has at most 32"):

@@ -11,13 +11,16 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pratique.judge.samples import Sample
+from pratique.lifecycle.actions import Action, Outcome
 from pratique.lifecycle.advance import MAX_STATUS_BYTES, advance
 from pratique.lifecycle.announcements import announcements, differs
 from pratique.lifecycle.groups import BASIS
 from pratique.lifecycle.situation import Answer, Joined, Situation, Step
 from pratique.queries.questions import Question
 from pratique.resources.conditions import find
+from pratique.resources.promotion import PromotionTerms
 from pratique.resources.release import GroupMember, GroupTerms, ReleaseSpec, ReleaseStatus
+from pratique.resources.task import PlannedTask
 from unit.lifecycle.builders import ERRORS, HEAP, at, known, plan, release_spec, seconds, situation
 from unit.lifecycle.simulator import bad, down, good, silence, silent
 
@@ -117,6 +120,11 @@ class Joint:
     killed: Callable[[int], bool] = lambda _: False
     superseded: float | None = None
     deleted: float | None = None
+    outcome: Callable[[Action], bool] = lambda _: True
+    """Whether an action succeeds."""
+    began: list[str] = field(default_factory=list)
+    outcomes: dict[str, Outcome] = field(default_factory=dict)
+    begun: set[str] = field(default_factory=set)
     now: float = 0.0
     status: ReleaseStatus = field(default_factory=ReleaseStatus)
     written: ReleaseStatus = field(default_factory=ReleaseStatus)
@@ -131,6 +139,9 @@ class Joint:
             situation(self.spec, None, self.now, self.answers),
             name="shop-grp-2",
             superseded_by="shop-grp-3" if newer else None,
+            uid="uid-r",
+            outcomes=self.outcomes,
+            begun=frozenset(self.begun),
             members=None
             if gone
             else {("Deployment", x.name): x.joined(self.now) for x in self.lives},
@@ -152,9 +163,19 @@ class Joint:
         if differs(self.written, self.status):
             self.written = ReleaseStatus.model_validate(self.status.dump())
             self.seen.append(self.written)
+        for action in found.actions:
+            if action.key not in self.begun:
+                self.began.append(action.key)
+                self.begun.add(action.key)
+                self.outcomes[action.key] = Outcome(
+                    ok=self.outcome(action),
+                    message="",
+                    at=at(self.now),
+                    facts=(("fate", "Failed"),),
+                )
         return found
 
-    def run(self) -> ReleaseStatus:
+    def run(self, *, to_the_end: bool = False) -> ReleaseStatus:
         changes = sorted(
             t
             for x in (*self.lives, self)
@@ -167,9 +188,12 @@ class Joint:
         )
         for n in range(1000):
             found = self.step()
-            if found.status.completed_at is not None:
+            done = found.status.closed_at if to_the_end else found.status.completed_at
+            if done is not None:
                 assert advance(self.situation(), found.status).status == found.status
                 return found.status
+            if found.actions:
+                continue  # what they did is taken in by the next step
             if self.killed(n):
                 self.answers, self.status = {}, self.written
             assert found.due is not None, "nothing will ever wake it"
@@ -339,6 +363,62 @@ def test_what_was_rolled_out_long_ago_is_judged_from_the_groups_release_on() -> 
 )
 def test_both_must_pass(provider: Any, lives: list[Life], expected: tuple[str, str]) -> None:
     assert ended(Joint(together(lives, [ERRORS]), lives, provider).run()) == expected
+
+
+# --- tasks and promotion -------------------------------------------------------------------------
+
+
+def with_tasks(spec: ReleaseSpec, *tasks: dict[str, Any], **promotion: Any) -> ReleaseSpec:
+    """The same with tasks of the group."""
+    planned = [
+        PlannedTask.model_validate({"http": {"url": "https://deploy.example"}, **t}) for t in tasks
+    ]
+    terms = PromotionTerms.model_validate(promotion)
+    plan_ = spec.plan.model_copy(update={"tasks": planned, "promotion": terms})
+    return spec.model_copy(update={"plan": plan_})
+
+
+BEFORE = {"name": "announce", "at": "Before", "onFailure": "Ignore"}
+DURING = {"name": "walk", "at": "During"}
+HAND_ON = {"name": "deploy", "at": "Promotion"}
+
+
+def test_tasks_and_promotion_of_a_group_run_once() -> None:
+    spec = with_tasks(together([CART, WEB]), BEFORE, DURING, HAND_ON)
+    joint = Joint(spec, [CART, WEB])
+    status = joint.run(to_the_end=True)
+    assert ended(status) == ("Promotable", "AllMembersPromotable")
+    assert joint.began == ["task/announce/1", "task/walk/1", "task/deploy/1"]
+    walk = next(t for t in status.tasks if t.name == "walk")
+    assert walk.started_at == at(120)  # both rolled out at 40, warm for 60, on the grid of 60
+    assert status.promotion is not None
+    assert status.promotion.result == "Promoted"
+
+
+def test_a_task_that_must_succeed_is_evidence_too() -> None:
+    spec = with_tasks(together([CART, WEB]), DURING, HAND_ON)
+    joint = Joint(spec, [CART, WEB], outcome=lambda _: False)
+    status = joint.run(to_the_end=True)
+    assert ended(status) == ("NotPromotable", "TaskFailed")
+    assert joint.began == ["task/walk/1"]
+
+
+@pytest.mark.parametrize("lives", [[CART, FAILED], [CART, UNSURE], [CART, OPEN]])
+def test_nothing_is_promoted_that_is_not_promotable_together(lives: list[Life]) -> None:
+    joint = Joint(with_tasks(together(lives), HAND_ON), lives)
+    status = joint.run(to_the_end=True)
+    assert status.verdict != "Promotable"
+    assert joint.began == []
+
+
+def test_a_newer_release_of_the_group_stops_a_promotion_that_has_not_begun() -> None:
+    spec = with_tasks(together([CART, WEB]), HAND_ON, soak="10m")
+    joint = Joint(spec, [CART, WEB], superseded=400)
+    status = joint.run(to_the_end=True)
+    assert ended(status) == ("Promotable", "AllMembersPromotable")
+    assert status.promotion is not None
+    assert (status.promotion.result, status.promotion.reason) == ("Stopped", "Superseded")
+    assert joint.began == []
 
 
 # --- whatever happens ----------------------------------------------------------------------------
