@@ -79,6 +79,8 @@ def played(bed: Testbed, operator: OperatorProcess) -> Iterator[Played]:
             name: pool.submit(play, bed, names[name]) for name, play in SCENARIOS.items()
         }
         yield lambda play: futures[play.__name__].result(timeout=400)
+    # What is still watched would be followed by whichever operator comes next.
+    bed.kubectl("delete", "namespace", *names.values(), "--ignore-not-found", "--timeout=90s")
 
 
 def quota(namespace: str, pods: int) -> Document:
