@@ -27,6 +27,7 @@ from ..resources.record import ReleaseRecordSpec
 from ..resources.release import ReleaseSpec
 from . import kinds
 from .connection import Connection, connect
+from .counting import OnRequest
 from .errors import Conflict, Gone, Rejected, told
 
 Body = dict[str, Any]
@@ -55,10 +56,11 @@ class Cluster:
         kubeconfig: str | Path | None = None,
         *,
         transport: httpx2.AsyncBaseTransport | None = None,
+        on_request: OnRequest = lambda verb, resource: None,
     ) -> Cluster:
         """In-cluster, else ``$KUBECONFIG``, else ``~/.kube/config``; or the file given."""
         with told("connecting to the API server"):
-            return cls(connect(kubeconfig, transport))
+            return cls(connect(kubeconfig, transport, on_request))
 
     async def close(self) -> None:
         """Close every connection; no call may follow."""

@@ -20,6 +20,7 @@ from lightkube.core.exceptions import ApiError
 from lightkube.generic_resource import GenericGlobalResource
 from lightkube.models.meta_v1 import Status
 
+from .counting import Counting, OnRequest
 from .kinds import Kind
 
 FIELD_MANAGER = "pratique"
@@ -117,7 +118,9 @@ class Connection(AsyncClient):
 
 
 def connect(
-    kubeconfig: str | Path | None, transport: httpx2.AsyncBaseTransport | None
+    kubeconfig: str | Path | None,
+    transport: httpx2.AsyncBaseTransport | None,
+    on_request: OnRequest = lambda verb, resource: None,
 ) -> Connection:
     """In-cluster, else ``$KUBECONFIG``, else ``~/.kube/config``; or the file given."""
     loaded = KubeConfig.from_file(str(kubeconfig)) if kubeconfig else KubeConfig.from_env()
@@ -128,7 +131,7 @@ def connect(
         config=config,
         timeout=httpx2.Timeout(TIMEOUT),
         field_manager=FIELD_MANAGER,
-        transport=transport or _transport(config),
+        transport=Counting(transport or _transport(config), on_request),
     )
 
 

@@ -62,7 +62,12 @@ class Operator:
             on_lag=self.metrics.due_lag_seconds.observe,
             on_error=self.metrics.reconcile_errors.inc,
         )
-        self.cluster = Cluster.connect(settings.kubeconfig)
+        self.cluster = Cluster.connect(
+            settings.kubeconfig,
+            on_request=lambda verb, resource: self.metrics.api_requests.labels(
+                verb=verb, resource=resource
+            ).inc(),
+        )
         self.watches = Watches(self.cluster, self.clock.wake)
         self.sources = Sources(
             self.cluster, lambda ns, name: self.store.providers.get((ns, name)), self.metrics

@@ -81,6 +81,12 @@ class Metrics:
             ["kind", "verb"],
             registry=r,
         )
+        self.api_requests = Counter(
+            "pratique_api_requests_total",
+            "Requests to the API server beside Kopf's watches, by verb and resource.",
+            ["verb", "resource"],
+            registry=r,
+        )
         self.watch_restarts = Counter(
             "pratique_watch_restarts_total",
             "Watches that ended and were begun anew.",
