@@ -2,7 +2,7 @@
 
 A pod's annotation ``testbed.pratique.sh/fail`` chooses a failure: ``ImagePullBackOff``,
 ``CreateContainerConfigError``, ``CrashLoopBackOff``, ``OOMLoop``, ``OOMKilled`` (once), ``NeverReady``
-(an Event tells of its probe), ``NeverReadyQuietly``. Put on a Deployment's template it concerns each
+(an Event tells of its probe), ``NeverReadyQuietly``; a Job's pod ends by ``Exit1``, or ``Lasts``. Put on a Deployment's template it concerns each
 new pod; put on a living pod by ``kubectl annotate`` it concerns that pod from then on. Taken away, the
 pod becomes ready.
 """
@@ -35,6 +35,8 @@ _NEVER_READY = [
     "NeverReady",
     "NeverReadyQuietly",
 ]
+# Pods of Jobs with these run until they fail, or until the annotation is taken away.
+_NEVER_COMPLETE = ["Exit1", "Lasts"]
 
 
 def write(path: Path) -> Path:
@@ -48,13 +50,15 @@ def write(path: Path) -> Path:
     ]
     for document in documents:
         if document["metadata"]["name"] == "pod-ready":
-            _leave_failing_alone(document)
+            _leave_alone(document, _NEVER_READY)
+        if document["metadata"]["name"] == "pod-complete":
+            _leave_alone(document, _NEVER_COMPLETE)
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text(yaml.safe_dump_all(documents, sort_keys=False))
     return path
 
 
-def _leave_failing_alone(stage: dict[str, Any]) -> None:
+def _leave_alone(stage: dict[str, Any], failing: list[str]) -> None:
     stage["spec"]["selector"]["matchExpressions"].append(
-        {"key": f'.metadata.annotations["{FAIL}"]', "operator": "NotIn", "values": _NEVER_READY}
+        {"key": f'.metadata.annotations["{FAIL}"]', "operator": "NotIn", "values": failing}
     )

@@ -62,6 +62,11 @@ class Cluster:
         with told("connecting to the API server"):
             return cls(connect(kubeconfig, transport, on_request))
 
+    @property
+    def connection(self) -> Connection:
+        """The connection itself, for what has modules of its own: jobs, targets."""
+        return self._connection
+
     async def close(self) -> None:
         """Close every connection; no call may follow."""
         await self._connection.close()

@@ -105,7 +105,9 @@ class Connection(AsyncClient):
         core.raise_for_status(response)
         return dict(response.json())
 
-    async def remove(self, kind: Kind, name: str, *, namespace: str, uid: str) -> None:
+    async def remove(
+        self, kind: Kind, name: str, *, namespace: str, uid: str, propagation: str | None = None
+    ) -> None:
         """Delete the object if it is still that one: the library's own ``delete`` knows no preconditions."""
         core: Any = self._client
         asked = core.prepare_request("delete", res=kind, name=name, namespace=namespace)
@@ -113,6 +115,7 @@ class Connection(AsyncClient):
             "apiVersion": "v1",
             "kind": "DeleteOptions",
             "preconditions": {"uid": uid},
+            **({"propagationPolicy": propagation} if propagation else {}),
         }
         core.raise_for_status(await core.send(core.build_adapter_request(asked)))
 

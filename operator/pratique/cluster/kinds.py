@@ -89,5 +89,15 @@ FOLLOWED: dict[str, Kind] = {
 }
 """What is listed and watched within one namespace, by plural."""
 
+JOB = _theirs("batch", "Job", "jobs", ["get", "post", "patch", "delete"])
+TARGETS: dict[str, Kind] = {
+    kind: _theirs("apps", kind, plural, ["get", "patch"])
+    for kind, plural in (
+        ("Deployment", "deployments"),
+        ("StatefulSet", "statefulsets"),
+        ("DaemonSet", "daemonsets"),
+    )
+}
+"""What a task may change where it is granted, by kind."""
 EVENT = _theirs("events.k8s.io", "Event", "events", ["post"])
 SECRET = _theirs("", "Secret", "secrets", ["get"])

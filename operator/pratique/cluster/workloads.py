@@ -14,6 +14,7 @@ from typing import Any
 from ..lifecycle.noticing import fingerprint
 from ..lifecycle.view import Container, Pod, Revision, Workload
 from ..resources.budget_policy import CHANGE_CLASS_ANNOTATION
+from ..resources.task import PROMOTED_FROM_ANNOTATION
 from . import holding
 
 Body = Mapping[str, Any]
@@ -155,6 +156,7 @@ def _common(body: Body, status: Body) -> dict[str, Any]:
         "created": _time(meta.get("creationTimestamp")),
         "deleting": "deletionTimestamp" in meta,
         "change_class": (meta.get("annotations") or {}).get(CHANGE_CLASS_ANNOTATION),
+        "promoted_from": (meta.get("annotations") or {}).get(PROMOTED_FROM_ANNOTATION),
         "held": holding.held(body),
         "hold_mark": holding.mark(body),
         "held_since": holding.since(body),

@@ -15,7 +15,9 @@ from datetime import UTC, datetime
 from ..cluster.client import Cluster
 from ..lifecycle.actions import Action, Outcome
 from ..lifecycle.letting_go import LetGo
+from ..lifecycle.task_actions import TaskAction
 from .holds import hold_or_let_go
+from .task_calls import TaskCalls
 
 logger = logging.getLogger(__name__)
 
@@ -23,8 +25,10 @@ Perform = Callable[[Action], Awaitable[Outcome]]
 """Carries an action out, within the time that the action allows. What it raises counts as a failure."""
 
 
-async def perform(cluster: Cluster, action: Action) -> Outcome:
+async def perform(cluster: Cluster, calls: TaskCalls, action: Action) -> Outcome:
     """Carry out an action of whichever kind."""
+    if isinstance(action, TaskAction):
+        return await calls.perform(action)
     if isinstance(action, LetGo):
         return await hold_or_let_go(cluster, action)
     raise TypeError(f"{type(action).__name__} is no action that is known here")

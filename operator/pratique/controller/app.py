@@ -35,6 +35,7 @@ from .reconcile import Reconciler
 from .retaining import Retainer
 from .settings import Settings
 from .store import Store
+from .task_calls import TaskCalls
 
 logger = logging.getLogger(__name__)
 
@@ -72,6 +73,7 @@ class Operator:
         self.sources = Sources(
             self.cluster, lambda ns, name: self.store.providers.get((ns, name)), self.metrics
         )
+        self.calls = TaskCalls(self.cluster)
         self.exporter = TraceExporter.from_environment(on_dropped=self.metrics.spans_dropped.inc)
         asker = Asker(self.sources)
         self.reconciler = Reconciler(
@@ -81,7 +83,7 @@ class Operator:
             asker=asker,
             metrics=self.metrics,
             exporter=self.exporter,
-            actor=Actor(partial(perform, self.cluster)),
+            actor=Actor(partial(perform, self.cluster, self.calls)),
             wake=self.clock.wake,
         )
         self._policies = PolicyWriter(
@@ -226,6 +228,7 @@ class Operator:
     async def _close(self) -> None:
         await self.watches.close()
         await self.sources.close()
+        await self.calls.close()
         if self.exporter is not None:
             await self.exporter.close()
         await self.cluster.close()

@@ -25,7 +25,7 @@ from ..lifecycle.announcements import announcements, differs
 from ..lifecycle.attempts import Again
 from ..lifecycle.baselines import find_baselines, past_of
 from ..lifecycle.groups import KIND as GROUP
-from ..lifecycle.noticing import Begin, Ignored, Rebase, notice, release_name
+from ..lifecycle.noticing import Begin, Ignored, Rebase, notice, promoted_from, release_name
 from ..lifecycle.phase import superseded
 from ..lifecycle.planning import Unresolved, resolve
 from ..lifecycle.policies import Policy
@@ -263,6 +263,7 @@ class Reconciler:
             digests_before=list(decision.digests_before),
             version=found.version,
             parts=found.parts,
+            promoted_from=promoted_from(workload, found.images),
             noticed_at=now,
             plan=plan,
         )

@@ -254,6 +254,12 @@ def _cause(found: Fingerprint, known: Sequence[Known]) -> tuple[Cause, int | Non
 _MIDDLES = {"Deployment": "", "StatefulSet": "-sts", "DaemonSet": "-ds", "ReleaseGroup": "-grp"}
 
 
+def promoted_from(workload: Workload, images: Sequence[Image]) -> str | None:
+    """The release, namespace/name, whose promotion brought this version: only while its image is there."""
+    release, _, image = (workload.promoted_from or "").partition("=")
+    return release[:512] if release and any(i.image == image for i in images) else None
+
+
 def release_name(kind: str, name: str, number: int, attempt: int = 1) -> str:
     """``cart-7``, ``cart-sts-7``, ``cart-ds-7``, ``shop-grp-7``, a second attempt ``cart-7-a2``.
 

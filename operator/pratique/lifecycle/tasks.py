@@ -24,7 +24,9 @@ GRACE = timedelta(seconds=10)
 """After its deadline, in which who carries a task out may still say why it took so long."""
 TIDY = timedelta(minutes=10)
 """How long it is tried to tidy up after a Job; what is left over goes with its Release."""
-MAX_MESSAGE = 160
+MAX_MESSAGE = 240
+ALL_MESSAGES = 1200
+"""Bytes that the messages of all tasks may take; beyond that the longest are cut."""
 ROOM = 300
 """Bytes that a task takes in the status, over and done with."""
 
@@ -136,12 +138,23 @@ def condition(s: Situation, status: ReleaseStatus) -> tuple[Status, str, str] | 
     said_now = waiting(s, status, ATS)
     if said_now is not None:
         return "Unknown", said_now[0], said_now[1][:512]
-    if status.closed_at is None:
+    if status.closed_at is None and _some_to_come(s, status):
         return "Unknown", "AwaitingTasks", "its tasks are done as their time comes"
     gone = [t.name for t in status.tasks if t.state == "Cancelled"]
     if gone:
         return "False", "TaskCancelled", f"cancelled: {', '.join(gone)}"
     return "True", "TasksSucceeded", "all of its tasks that were to run succeeded"
+
+
+def _some_to_come(s: Situation, status: ReleaseStatus) -> bool:
+    if status.completed_at is None:
+        return True
+    promotes = status.verdict == "Promotable" and (
+        status.promotion is None or status.promotion.completed_at is None
+    )
+    return bool(unfinished(s, status, "After")) or (
+        promotes and bool(unfinished(s, status, "Promotion"))
+    )
 
 
 def reserve(s: Situation, status: ReleaseStatus) -> int:
@@ -150,7 +163,7 @@ def reserve(s: Situation, status: ReleaseStatus) -> int:
     if not plan.tasks and plan.promotion is None:
         return 0
     open_ = [t for t in plan.tasks if not over(status, t)]
-    return 700 + sum(ROOM - _length(of(status, t.name)) for t in open_)
+    return 400 + ALL_MESSAGES // 2 + sum(ROOM - _length(of(status, t.name)) for t in open_)
 
 
 def _length(entry: TaskStatus | None) -> int:
@@ -384,7 +397,13 @@ def _late(s: Situation, task: PlannedTask, entry: TaskStatus) -> TaskStatus:
 
 def _missing(s: Situation, task: PlannedTask) -> str | None:
     """Why a task cannot even be begun."""
-    if task.patch is None or task.patch.image is None or task.patch.image.from_ is None:
+    if task.patch is None or task.patch.image is None:
+        return None
+    if not s.spec.images:
+        return (
+            "patch.image: a group's release has no image: let each member's policy hand its own on"
+        )
+    if task.patch.image.from_ is None:
         return None
     names = [i.container for i in s.spec.images]
     if task.patch.image.from_ in names:
@@ -502,11 +521,20 @@ def _over(
 
 
 def _put(status: ReleaseStatus, entry: TaskStatus) -> ReleaseStatus:
-    if of(status, entry.name) is None:
-        return status.model_copy(update={"tasks": [*status.tasks, entry]})
-    return status.model_copy(
-        update={"tasks": [entry if t.name == entry.name else t for t in status.tasks]}
-    )
+    known = of(status, entry.name) is not None
+    found = [entry if t.name == entry.name else t for t in status.tasks]
+    found = found if known else [*found, entry]
+    while sum(_said(t) for t in found) > ALL_MESSAGES:
+        longest = max(found, key=_said)
+        short = longest.model_copy(update={"message": _clip(longest.message or "", 60)})
+        if _said(short) >= _said(longest):
+            break
+        found = [short if t is longest else t for t in found]
+    return status.model_copy(update={"tasks": found})
+
+
+def _said(entry: TaskStatus) -> int:
+    return len((entry.message or "").encode())
 
 
 def _second(moment: datetime) -> datetime:

@@ -149,6 +149,8 @@ class Workload:
     deleting: bool = False
     change_class: str | None = None
     """The annotation pratique.sh/change-class: what its newest change is for."""
+    promoted_from: str | None = None
+    """The annotation pratique.sh/promoted-from: which release's image it was given, and that image."""
     held: bool = False
     """Whether its pause (or partition) is ours: its newest template is kept from pods."""
     hold_mark: str | None = None

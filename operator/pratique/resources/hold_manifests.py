@@ -23,6 +23,7 @@ from .hold import (
     PARTITION_ANNOTATION,
 )
 from .release import FINISHED_LABEL
+from .task import GRANT_ANNOTATION
 
 Body = dict[str, Any]
 
@@ -43,8 +44,6 @@ _STATEFUL_SET_FIELDS = (
 """All of a StatefulSet's spec but ``template`` and ``updateStrategy``, which is looked into."""
 _DAEMON_SET_FIELDS = ("selector", "updateStrategy", "minReadySeconds", "revisionHistoryLimit")
 """All of a DaemonSet's spec but ``template``."""
-GRANT_ANNOTATION = "pratique.sh/accepts-promotion-from"
-"""On a workload, by its owners: whose releases may give it another template, labels and annotations."""
 
 
 def files(

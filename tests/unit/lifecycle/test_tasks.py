@@ -274,6 +274,21 @@ def test_cancelling_ends_what_is_under_way() -> None:
     assert [type(a) for a in tasks.tidy(w.s, status).actions] == [EndJob]
 
 
+def test_what_tasks_say_is_bounded() -> None:
+    planned = [task(f"t{n:02}", onFailure="Ignore") for n in range(12)]
+    w = World(*planned)
+    w.step(0)
+    for one in planned:
+        w.answer(
+            1,
+            f"task/{one.name}/1",
+            outcome(False, 1, "ü" * 900, fate="Failed", reason="HttpStatus"),
+        )
+    assert all(t.state == "Failed" and t.message for t in w.status.tasks)
+    size = len(w.status.model_dump_json(by_alias=True, exclude_none=True).encode())
+    assert size < 12 * tasks.ROOM + tasks.ALL_MESSAGES
+
+
 def names(found: Sequence[PlannedTask]) -> list[str]:
     return [t.name for t in found]
 
