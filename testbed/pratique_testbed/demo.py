@@ -1,4 +1,7 @@
-"""``make demo``: a real control plane, a real Prometheus, four releases of one service, four verdicts.
+"""``make demo``: a real control plane, a real Prometheus, and releases with their verdicts.
+
+Four releases of one service; a version that is held and never starts; a version that goes from staging to
+production by itself.
 
 Narrated step by step; exits 0 only if each verdict was as expected. KEEP=1 leaves everything running.
 """
@@ -13,7 +16,9 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from threading import Thread
 from typing import Any
 
 from rich.console import Console
@@ -23,6 +28,8 @@ from .operator import OperatorProcess, install
 
 NAMESPACE = "shop"
 SERVICE = "checkout"
+LIBRARY = "pratique-system"
+ROOT = Path(__file__).resolve().parents[2]
 BEGIN = time.monotonic()
 console = Console(highlight=False, soft_wrap=True)
 
@@ -96,28 +103,104 @@ SCENES = (
 )
 
 
-def deployment(scene: Scene) -> dict[str, Any]:
-    """An ordinary Deployment: nothing in it knows of Pratique."""
+ANALYSIS = {"warmUp": "2s", "window": "9s", "interval": "3s", "failFast": {"after": "5s"}}
+FAST = {
+    "name": "fast",
+    "indicator": {"latency": {"histogram": "http_request_duration_seconds", "quantile": 0.95}},
+    "pass": [{"value": {"lte": 0.3}}],
+}
+GATEKEEPER = Scene(
+    "payments 2.0.0 is held; what it asks before it starts says no",
+    "registry.example/payments:2.0.0",
+    {"sim.pratique.sh/latency": "200ms"},
+    "payments-2",
+    "NotPromotable",
+    "TaskFailed",
+    ("schema-ready",),
+)
+STAGED = Scene(
+    "web 1.0.0 is promotable in staging, and goes on to production by itself",
+    "registry.example/web:1.0.0",
+    {"sim.pratique.sh/latency": "200ms"},
+    "web-1",
+    "Promotable",
+    "AllObjectivesMet",
+)
+IN_PRODUCTION = Scene(
+    "the same image in production, as a release of its own",
+    "",
+    {},
+    "web-2",
+    "Promotable",
+    "AllObjectivesMet",
+)
+
+
+def workload(
+    namespace: str, name: str, image: str, speaks: dict[str, str], **metadata: Any
+) -> dict[str, Any]:
+    """A Deployment of three pods that speak as the annotations ``speaks`` say."""
+    metadata["labels"] = {"app": name, **metadata.get("labels", {})}
     return {
         "apiVersion": "apps/v1",
         "kind": "Deployment",
-        "metadata": {"name": SERVICE, "namespace": NAMESPACE, "labels": {"app": SERVICE}},
+        "metadata": {"name": name, "namespace": namespace, **metadata},
         "spec": {
             "replicas": 3,
-            "selector": {"matchLabels": {"app": SERVICE}},
+            "selector": {"matchLabels": {"app": name}},
             "template": {
-                "metadata": {"labels": {"app": SERVICE}, "annotations": scene.annotations},
-                "spec": {"containers": [{"name": "app", "image": scene.image}]},
+                "metadata": {"labels": {"app": name}, "annotations": speaks},
+                "spec": {"containers": [{"name": "app", "image": image}]},
             },
         },
     }
 
 
+def policy(namespace: str, name: str, **spec: Any) -> dict[str, Any]:
+    """A ReleasePolicy of one objective."""
+    return {
+        "apiVersion": "pratique.sh/v1alpha1",
+        "kind": "ReleasePolicy",
+        "metadata": {"name": name, "namespace": namespace},
+        "spec": {
+            "targetRefs": [{"kind": "Deployment", "name": name}],
+            "objectives": [FAST],
+            "analysis": ANALYSIS,
+            **spec,
+        },
+    }
+
+
+class _Schema(BaseHTTPRequestHandler):
+    """Somebody's own service: is the database's schema ready for this version? Only for 1.x."""
+
+    def do_GET(self) -> None:
+        ready = self.path.startswith("/schema/1.")
+        self.send_response(200 if ready else 409)
+        self.end_headers()
+
+    def log_message(self, format: str, *args: Any) -> None:
+        """Nothing: the demo tells what matters."""
+
+
+@contextmanager
+def schema_service() -> Iterator[str]:
+    """Its URL, while it runs on loopback."""
+    server = ThreadingHTTPServer(("127.0.0.1", 0), _Schema)
+    Thread(target=server.serve_forever, daemon=True).start()
+    try:
+        yield f"http://127.0.0.1:{server.server_port}"
+    finally:
+        server.shutdown()
+        server.server_close()
+
+
 class Demo:
     """The play, scene by scene."""
 
-    def __init__(self, bed: Testbed) -> None:
+    def __init__(self, bed: Testbed, schema_url: str) -> None:
         self.bed = bed
+        self.schema_url = schema_url
         self.begin = BEGIN
         self.failures: list[str] = []
 
@@ -126,32 +209,117 @@ class Demo:
         console.print(f"[dim]{time.monotonic() - self.begin:6.1f} s[/]  {text}")
 
     def prepare(self) -> None:
-        """A namespace, where Prometheus is, and the policy."""
+        """Namespaces, where Prometheus is, and the policy; and what the later scenes build on."""
         self.bed.apply(
-            {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": NAMESPACE}},
+            *(
+                {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name}}
+                for name in (NAMESPACE, "staging", "production")
+            ),
             {
                 "apiVersion": "pratique.sh/v1alpha1",
                 "kind": "MetricsProvider",
-                "metadata": {"name": "default", "namespace": NAMESPACE},
+                "metadata": {"name": "default", "namespace": LIBRARY},
                 "spec": {"url": self.bed.prometheus_url},
             },
         )
         self.say("applied a MetricsProvider that says where Prometheus is; waiting for its probe")
         self.bed.kubectl(
-            "wait", "mp/default", "-n", NAMESPACE,
+            "wait", "mp/default", "-n", LIBRARY,
             "--for=jsonpath={.status.scrapeInterval}=1s", "--timeout=60s",
         )  # fmt: skip
-        for line in self.bed.kubectl("get", "mp", "-n", NAMESPACE).stdout.splitlines():
-            console.print(f"          {line}", style="green")
+        self.show("mp", "-n", LIBRARY)
+        self.prepare_others()
         self.bed.kubectl("apply", "-f", "-", input=POLICY)
         self.say(f"applied a ReleasePolicy of {len(POLICY.splitlines())} lines:")
         console.print(POLICY, style="cyan")
+
+    def prepare_others(self) -> None:
+        """The first versions of what the later scenes change: they are judged meanwhile."""
+        self.bed.apply(ROOT / "deploy" / "hold")
+        self.bed.apply(ROOT / "deploy" / "examples" / "promotion.yaml")
+        quick = {"sim.pratique.sh/latency": "200ms"}
+        gate = {
+            "name": "schema-ready",
+            "at": "Before",
+            "http": {"method": "GET", "url": f"{self.schema_url}/schema/$version"},
+        }
+        self.bed.apply(
+            policy(NAMESPACE, "payments", hold={"until": ["Tasks"]}, tasks=[gate]),
+            workload(
+                NAMESPACE,
+                "payments",
+                "registry.example/payments:1.0.0",
+                quick,
+                labels={"pratique.sh/hold": "true"},
+            ),
+            policy("production", "web"),
+            workload(
+                "production",
+                "web",
+                "registry.example/web:0.9.0",
+                quick,
+                annotations={"pratique.sh/accepts-promotion-from": "staging/web"},
+            ),
+        )
+
+    def show(self, *what: str) -> None:
+        """What ``kubectl get`` says."""
+        for line in self.bed.kubectl("get", *what).stdout.splitlines():
+            console.print(f"          {line}", style="green")
+
+    def held(self, number: int, scene: Scene) -> None:
+        """A version whose before-task fails: no pod of it ever exists."""
+        console.rule(f"[bold]Scene {number}: {scene.title}")
+        self.say(
+            "the Deployment carries the label pratique.sh/hold, its policy asks the schema service first; "
+            "payments-1 was asked for, and passed"
+        )
+        self.wait("payments-1")
+        self.bed.kubectl(
+            "set", "image", "deployment/payments", f"app={scene.image}", "-n", NAMESPACE
+        )
+        self.say("kubectl set image deployment/payments app=registry.example/payments:2.0.0")
+        release = self.wait(scene.release)
+        self.show("deployment,pods", "-n", NAMESPACE, "-l", "app=payments")
+        self.check(scene, release)
+        images = self.bed.kubectl(
+            "get", "pods", "-n", NAMESPACE, "-l", "app=payments",
+            "-o", "jsonpath={.items[*].spec.containers[0].image}",
+        ).stdout.split()  # fmt: skip
+        if len(images) != 3 or any(image == scene.image for image in images):
+            self.failures.append(f"scene “{scene.title}”: pods run {images}")
+        self.say(f"the old pods serve on: {len(images)} × {images[0] if images else 'none'}")
+
+    def staged(self, number: int) -> None:
+        """A version that is promoted from one namespace to the next."""
+        console.rule(f"[bold]Scene {number}: {STAGED.title}")
+        promote = {
+            "name": "to-production",
+            "at": "Promotion",
+            "patch": {"namespace": "production", "name": "web", "image": {"container": "app"}},
+        }
+        self.wait("web-1", namespace="production")
+        self.bed.apply(
+            policy("staging", "web", tasks=[promote], watch={"for": "1m"}),
+            workload("staging", "web", STAGED.image, STAGED.annotations),
+        )
+        self.say("kubectl apply: web 1.0.0 in staging, whose policy has a task at Promotion")
+        self.check(STAGED, self.wait(STAGED.release, namespace="staging"))
+        self.check(IN_PRODUCTION, self.wait(IN_PRODUCTION.release, namespace="production"))
+        self.show("rel", "-A")
+        images = self.bed.kubectl(
+            "get", "deployment", "web", "-n", "production",
+            "-o", "jsonpath={.spec.template.spec.containers[0].image}",
+        ).stdout  # fmt: skip
+        if images != STAGED.image:
+            self.failures.append(f"scene “{STAGED.title}”: production runs {images}")
 
     def play(self, number: int, scene: Scene) -> None:
         """Ship one version and wait for its verdict."""
         console.rule(f"[bold]Scene {number}: {scene.title}")
         if scene.image:
-            self.bed.apply(deployment(scene))
+            # An ordinary Deployment: nothing in it knows of Pratique.
+            self.bed.apply(workload(NAMESPACE, SERVICE, scene.image, scene.annotations))
             self.say(f"kubectl apply: {SERVICE} with image {scene.image}")
         else:
             self.bed.kubectl(
@@ -159,16 +327,15 @@ class Demo:
             )
             self.say("kubectl rollout undo deployment/checkout --to-revision=1")
         release = self.wait(scene.release)
-        for line in self.bed.kubectl("get", "rel", "-n", NAMESPACE).stdout.splitlines():
-            console.print(f"          {line}", style="green")
+        self.show("rel", "-n", NAMESPACE, "--field-selector", f"spec.workload.name={SERVICE}")
         self.check(scene, release)
 
-    def wait(self, name: str, timeout: float = 60) -> dict[str, Any]:
+    def wait(self, name: str, timeout: float = 60, *, namespace: str = NAMESPACE) -> dict[str, Any]:
         """Follow a release to its verdict, saying each change."""
         limit, last = time.monotonic() + timeout, ""
         found: dict[str, Any] = {}
         while time.monotonic() < limit:
-            got = self.bed.kubectl("get", "rel", name, "-n", NAMESPACE, "-o", "json", check=False)
+            got = self.bed.kubectl("get", "rel", name, "-n", namespace, "-o", "json", check=False)
             if got.returncode == 0:
                 found = json.loads(got.stdout)
                 condition = promotable(found)
@@ -217,17 +384,18 @@ def _whole() -> Iterator[tuple[Testbed, OperatorProcess]]:
 
 def main() -> int:
     """Play all scenes; the exit code tells whether each verdict was as expected."""
-    root = Path(__file__).resolve().parents[2]
-    os.chdir(root)
+    os.chdir(ROOT)
     console.rule("[bold]Pratique: is this release healthy enough to be promoted?")
     console.print("Starting etcd, kube-apiserver, controllers, scheduler, KWOK, Prometheus …")
-    with _whole() as (bed, operator):
-        demo = Demo(bed)
+    with _whole() as (bed, operator), schema_service() as schema_url:
+        demo = Demo(bed, schema_url)
         demo.say(f"a real control plane at {bed.api_url}, Prometheus at {bed.prometheus_url}")
         demo.say("the operator runs with its own ServiceAccount's rights")
         demo.prepare()
         for number, scene in enumerate(SCENES, 1):
             demo.play(number, scene)
+        demo.held(len(SCENES) + 1, GATEKEEPER)
+        demo.staged(len(SCENES) + 2)
         console.rule()
         if demo.failures:
             console.print("\n".join(demo.failures), style="bold red")
@@ -246,6 +414,8 @@ def _keep(bed: Testbed) -> None:
         f"  kubectl get rel -n {NAMESPACE} -o wide\n"
         f"  kubectl describe rel checkout-2 -n {NAMESPACE}\n"
         f"  kubectl get relpol -n {NAMESPACE} -o yaml\n"
+        f"  kubectl label deployment payments -n {NAMESPACE} pratique.sh/hold=false --overwrite\n"
+        "  kubectl get rel web-1 -n staging -o jsonpath='{.status.promotion}'\n"
         f"  kubectl -n {NAMESPACE} set image deployment/checkout app=registry.example/checkout:2.0.0\n"
         f"  Prometheus: {bed.prometheus_url}\n"
         "Ctrl-C ends it all."
