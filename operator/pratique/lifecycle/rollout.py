@@ -30,6 +30,8 @@ def current(s: Situation, status: ReleaseStatus) -> Revision | None:
     workload, newest = s.view.workload, s.view.current
     if newest is None or workload.observed_generation < workload.generation:
         return None
+    if overtaken(s, status):
+        return None  # the newest is another version's
     if workload.paused and workload.updated == 0:
         return None
     if workload.revision_object is not None:
@@ -43,6 +45,12 @@ def current(s: Situation, status: ReleaseStatus) -> Revision | None:
     if workload.revision is not None and workload.revision != str(newest.number):
         return None  # one of the two watches is behind
     return newest
+
+
+def overtaken(s: Situation, status: ReleaseStatus) -> bool:
+    """Whether the workload's template is another version's by now, of which no release could begin: its
+    policy is gone, or makes no plan."""
+    return s.template_hash not in (None, status.template_hash or s.spec.template_hash)
 
 
 def own_pods(view: View, revision: Revision | None) -> list[Pod]:
@@ -90,6 +98,8 @@ def follow(s: Situation, status: ReleaseStatus) -> ReleaseStatus:
     if completed_at is None and complete:
         completed_at = s.now
     finding = diagnose(workload, pods, s.now, s.view.notes, revision.name if revision else None)
+    if completed_at is None and overtaken(s, status):
+        finding = None  # what is said of the workload now is said of the other version
     if completed_at is not None and finding and not finding.runtime:
         finding = None  # want of room for a later pod does not speak against the version
     rollout = RolloutStatus(
@@ -174,7 +184,7 @@ def fails_at(s: Situation, status: ReleaseStatus) -> datetime | None:
 
 def given_up(s: Situation, status: ReleaseStatus) -> str | None:
     """Kubernetes' words where its own progress deadline ended the rollout."""
-    if s.view is None or status.rollout.completed_at is not None:
+    if s.view is None or status.rollout.completed_at is not None or overtaken(s, status):
         return None
     workload = s.view.workload
     observed = workload.observed_generation >= workload.generation
@@ -216,6 +226,12 @@ def waiting_for(s: Situation, status: ReleaseStatus) -> tuple[str, str]:
         left = fails_at(s, status) or deadline(s, status)
         when = f"; ends as not promotable at {_clock(left)} unless it goes"
         return "RollingOut", f"{told(s, status)}{when if s.now < left else ''}"
+    if overtaken(s, status):
+        return (
+            "RollingOut",
+            "a newer version took its place, of which no release could begin: see that a policy judges "
+            f"the workload; until {_clock(deadline(s, status))}",
+        )
     if s.view and s.view.workload.paused:
         return "RollingOut", "the workload is paused: kubectl rollout resume lets it go on"
     if s.view and s.view.workload.kept_back:
@@ -250,6 +266,8 @@ def waits_for_people(s: Situation, status: ReleaseStatus) -> bool:
     if s.view is None:
         return False
     w, rollout = s.view.workload, status.rollout
+    if overtaken(s, status):
+        return True
     return w.paused or w.kept_back or (w.on_delete and rollout.updated < rollout.desired)
 
 

@@ -297,3 +297,18 @@ def test_old_pods_do_not_fail_the_new_version() -> None:
 def promotable(found: Step) -> str:
     [condition] = [c for c in found.status.conditions if c.type == "Promotable"]
     return condition.message
+
+
+def test_another_versions_rollout_is_not_taken_for_this_ones() -> None:
+    # The policy is gone, so that of the newer template no release begins.
+    seen = view(workload(revision="1"), [pod(n, ready=5) for n in "abc"], [revision(1)])
+    same = replace(situation(SPEC, seen, 20), template_hash=SPEC.template_hash)
+    other = replace(same, template_hash="another")
+    assert advance(same, ReleaseStatus()).status.rollout.completed_at == at(20)
+    status = advance(other, ReleaseStatus()).status
+    assert status.rollout.completed_at is None
+    assert status.rollout.revision_object is None
+    ended = advance(replace(other, now=at(11 * 60)), status).status
+    assert ended.judgement is not None
+    assert (ended.verdict, ended.judgement.reason) == ("Inconclusive", "DeadlineExceeded")
+    assert "a newer version took its place" in ended.judgement.message
