@@ -79,6 +79,16 @@ class Ledger:
             for field in GIVEN:
                 same = old.get(field) == new.get(field)
                 self._hold(same, f"{field} of {name}: {old.get(field)} became {new.get(field)}")
+        tasks = {t["name"]: t for t in new.get("tasks", [])}
+        for task in old.get("tasks", []):
+            # What is over is over; what was begun is not forgotten.
+            now = tasks.get(task["name"], {})
+            kept = now == task if task.get("completedAt") else bool(now)
+            self._hold(kept, f"a task of {name}: {task} became {now}")
+        promotion: dict[str, Any] = new.get("promotion") or {}
+        for field, value in (old.get("promotion") or {}).items():
+            same = value == promotion.get(field) or not value
+            self._hold(same, f"{field} of {name}'s promotion: {value} became {promotion}")
         if old.get("revoked"):
             self._hold(old["revoked"] == new.get("revoked"), f"{name} was revoked otherwise")
         if new.get("revoked"):

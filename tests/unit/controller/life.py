@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Mapping, Sequence
 from datetime import timedelta
-from typing import Any
+from typing import Any, Literal
 
 from pratique.lifecycle.noticing import RESTARTED_AT, fingerprint
 from pratique.resources.hold import HOLD_LABEL
 from pratique.resources.policy import ReleasePolicySpec
+from pratique.resources.promotion import APPROVAL_ANNOTATION
 from pratique.resources.release import RE_EVALUATE_ANNOTATION
 from unit.controller.api_server import Body, Mishap, Planned
 from unit.controller.kubernetes import Health, Mode
+from unit.controller.outside import Answers, Jobs
 from unit.controller.process import World
 from unit.lifecycle.builders import ERRORS, LIBRARY, NAMESPACE, RESTARTS
 
@@ -20,6 +23,9 @@ LATEST = timedelta(hours=4)
 """After the last event every release must be closed: its deadlines are far shorter."""
 MOST_TURNS = 3000
 ANALYSIS = {"warmUp": "30s", "window": "2m", "interval": "30s", "failAfter": 2}
+JOB = {"template": {"spec": {"containers": [{"name": "test", "image": "registry.example/test"}]}}}
+POST = {"url": "http://deploys.example/hooks"}
+NEXT = {"namespace": "production", "kind": "Deployment", "name": NAME, "image": {"container": NAME}}
 POLICIES: Mapping[str, Mapping[str, Any]] = {
     "errors": {"objectives": [ERRORS]},
     "stays up": {},
@@ -42,8 +48,36 @@ POLICIES: Mapping[str, Mapping[str, Any]] = {
             "freezeWindows": [{"from": "2026-03-02T12:10", "to": "2026-03-02T13:00"}]
         },
     },
+    "tasks": {
+        "objectives": [ERRORS],
+        "tasks": [
+            {"name": "smoke", "at": "Before", "job": JOB},
+            {"name": "tell", "at": "During", "http": POST, "deadline": "20m"},
+            {"name": "load", "at": "During", "job": JOB, "deadline": "5m", "onFailure": "Ignore"},
+            {"name": "report", "at": "After", "http": POST, "deadline": "20m"},
+        ],
+    },
+    "promotion": {
+        "objectives": [ERRORS],
+        "promotion": {"soak": "1m", "deadline": "30m"},
+        "watch": {"for": "10m"},
+        "tasks": [
+            {"name": "next", "at": "Promotion", "patch": NEXT, "deadline": "10m"},
+            {"name": "ship", "at": "Promotion", "http": POST, "needs": ["next"]},
+            {"name": "check", "at": "Promotion", "job": JOB},
+        ],
+    },
+    "approval": {
+        "objectives": [ERRORS],
+        "promotion": {"approval": "Required", "deadline": "30m"},
+        "tasks": [
+            {"name": "note", "at": "After", "http": POST, "onUnknownOutcome": "Retry"},
+            {"name": "ship", "at": "Promotion", "http": POST},
+        ],
+    },
     "restarts ignored": {"objectives": [ERRORS], "causes": {"restart": "Ignore"}},
 }
+TASKED = frozenset(name for name, spec in POLICIES.items() if "tasks" in spec)
 
 
 class Life:
@@ -194,6 +228,39 @@ class Life:
         status = {"observedGeneration": 1, "conditions": [ready]}
         self.world.server.write_status("metricsproviders", LIBRARY, "default", status, None)
 
+    # Those whom tasks reach, and people
+
+    def answers(self, how: Answers) -> None:
+        self.world.outside.answers = how
+
+    def jobs(self, jobs: Jobs) -> None:
+        self.world.outside.set_jobs(jobs)
+
+    def approve(self, decision: str = "Approve") -> None:
+        """Somebody answers for the newest release."""
+        if self.world.releases():
+            said = {"by": "jane", "for": "Promotion", "decision": decision}
+
+            def change(body: Body) -> None:
+                mine = body["metadata"].setdefault("annotations", {})
+                mine[APPROVAL_ANNOTATION] = json.dumps(said)
+
+            name = self.world.releases()[-1]["metadata"]["name"]
+            self.world.server.change("releases", NAMESPACE, name, change)
+
+    def say(self, said: Literal["done", "failed", "retry"]) -> None:
+        """Somebody tells what came of every call whose outcome nobody knows."""
+        for release in self.world.releases():
+            for task in release["spec"]["plan"].get("tasks", []):
+                self.world.outside.say(release, task["name"], said)
+
+    def say_the_truth(self) -> None:
+        """As somebody would who looked whether it was done."""
+        for release in self.world.releases():
+            for task in release["spec"]["plan"].get("tasks", []):
+                done = f"{release['metadata']['name']}/{task['name']}" in self.world.outside.really
+                self.world.outside.say(release, task["name"], "done" if done else "retry")
+
     # The operator
 
     def doom(self, mishaps: Sequence[tuple[int, Mishap]]) -> None:
@@ -247,6 +314,12 @@ class Life:
             conditions = {c["type"]: c for c in status["conditions"]}
             assert ("Superseded" in conditions) == newer, f"{name}: {sorted(conditions)}"
             assert "Reconciling" not in conditions, name
+            going = [t for t in status.get("tasks", []) if not t.get("completedAt")]
+            assert not going, f"{name} is closed with tasks under way: {going}"
+            begun = (status.get("promotion") or {}).get("beganAt")
+            assert not begun or status["promotion"].get("completedAt"), (
+                f"{name} is promoted for ever"
+            )
             if status.get("verdict") and status.get("looks") and status.get("cohorts"):
                 record = world.server.get("releaserecords", NAMESPACE, name)
                 assert record is not None, f"the samples of {name} are not kept"
@@ -261,8 +334,9 @@ class Life:
         assert not world.process.watches.holders, "pods are watched for nobody"
 
     def hold(self) -> None:
-        """What was ever written was right."""
-        assert not self.world.ledger.broken, self.world.ledger.broken
+        """What was ever written and done was right."""
+        broken = self.world.ledger.broken + self.world.outside.broken
+        assert not broken, broken
 
     @staticmethod
     def said(release: Body) -> str:

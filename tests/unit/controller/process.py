@@ -16,20 +16,24 @@ from typing import Any
 from pratique.cluster.errors import ClusterError
 from pratique.cluster.watching import NamespaceWatch, Watches
 from pratique.controller import retaining
-from pratique.controller.acting import Actor, perform
+from pratique.controller.acting import Actor
 from pratique.controller.app import PLURALS
 from pratique.controller.asking import Asker
 from pratique.controller.clock import Key
+from pratique.controller.holds import hold_or_let_go
 from pratique.controller.policies import PolicyWriter
 from pratique.controller.reconcile import Reconciler
 from pratique.controller.retaining import Retainer
 from pratique.controller.store import Store
 from pratique.lifecycle.actions import Action, Outcome
+from pratique.lifecycle.letting_go import LetGo
+from pratique.lifecycle.task_actions import TaskAction
 from pratique.resources.release import FINISHED_LABEL
 from pratique.telemetry.metrics import Metrics
 from unit.controller.api_server import ApiServer, Body, Connection, Killed, Planned
 from unit.controller.kubernetes import Kubernetes
 from unit.controller.ledger import Ledger
+from unit.controller.outside import Outside
 from unit.lifecycle.builders import LIBRARY, NAMESPACE, T0
 
 METRICS = Metrics()
@@ -150,12 +154,17 @@ class Process:
                 return await self.reconciler.step(key)
 
     async def _perform(self, action: Action) -> Outcome:
-        outcome = await perform(self.connection, action)
+        if isinstance(action, TaskAction):
+            return await self._world.outside.perform(self.connection, action)
+        if not isinstance(action, LetGo):
+            self._world.outside.broken.append(f"{action} is not played here")
+            raise TypeError(type(action).__name__)
+        outcome = await hold_or_let_go(self.connection, action)
         return replace(outcome, at=self._world.now)  # those who carry it out have the real clock
 
     async def _others(self) -> None:
         """Let the tasks go on that wait for nothing but their turn."""
-        for _ in range(MOST_STEPS):
+        for _ in range(12):  # turns that an action takes at most which waits for nothing else
             if len(asyncio.all_tasks()) == 1:
                 break
             await asyncio.sleep(0)
@@ -191,6 +200,7 @@ class World:
         self.server = ApiServer(lambda: self.now)
         self.kubernetes = Kubernetes(self.server, lambda: self.now)
         self.ledger = Ledger(self.kubernetes, lambda: self.now)
+        self.outside = Outside(self.server, lambda: self.now)
         self.server.told.append(self.ledger.written)
         self.kubernetes.changed = self._pods_changed
         self.process: Process | None = None

@@ -11,7 +11,7 @@ from unit.controller.api_server import Mishap
 from unit.controller.kubernetes import Health
 from unit.controller.life import Life
 
-Outcome = list[tuple[str, str | None, str]]
+Outcome = list[tuple[str, str | None, str, dict[str, str], str | None]]
 
 
 def ships(life: Life, health: Health) -> None:
@@ -71,6 +71,16 @@ def obstacle_gone(life: Life) -> None:
     rolls_out(life)
 
 
+def attended(life: Life) -> None:
+    """Where nobody knows whether a call was done, somebody looks and says it."""
+    life.ship("good")
+    life.world.advance(40)
+    life.roll_out()
+    for _ in range(6):
+        life.world.advance(100)
+        life.say_the_truth()
+
+
 LIVES: Mapping[str, tuple[str, bool, Callable[[Life], None]]] = {
     "promotable": ("both", False, promotable),
     "bad after good": ("errors", False, bad_after_good),
@@ -80,19 +90,21 @@ LIVES: Mapping[str, tuple[str, bool, Callable[[Life], None]]] = {
     "revoked": ("watched", False, revoked),
     "obstacle gone": ("errors", False, obstacle_gone),
     "held, let go": ("held", True, promotable),
+    "tasks": ("tasks", False, attended),
+    "promoted": ("promotion", False, attended),
 }
 
 
 def outcome(life: Life) -> Outcome:
-    """What stands at the end of it, whenever that was."""
-    return [
-        (
-            release["metadata"]["name"],
-            release["status"].get("verdict"),
-            next(c for c in release["status"]["conditions"] if c["type"] == "Promotable")["reason"],
-        )
-        for release in life.world.releases()
-    ]
+    """What stands at the end of it, whenever that was, and what was done once for it."""
+    found: Outcome = []
+    for release in life.world.releases():
+        status = release["status"]
+        reason = next(c for c in status["conditions"] if c["type"] == "Promotable")["reason"]
+        tasks = {t["name"]: t["state"] for t in status.get("tasks", [])}
+        promotion = (status.get("promotion") or {}).get("result")
+        found.append((release["metadata"]["name"], status.get("verdict"), reason, tasks, promotion))
+    return found
 
 
 def played(which: str, mishap: Mishap | None = None, call: int = 0) -> tuple[Outcome, int]:
@@ -117,8 +129,8 @@ def played(which: str, mishap: Mishap | None = None, call: int = 0) -> tuple[Out
     [
         # Killed after a call is killed before the next.
         *((which, "killed before") for which in LIVES),
-        *((which, "unreachable") for which in ("bad after good", "revoked", "held, let go")),
-        *((which, "answer lost") for which in ("bad after good", "obstacle gone", "held, let go")),
+        *((which, "unreachable") for which in ("promotable", "held, let go")),
+        *((which, "answer lost") for which in ("obstacle gone", "held, let go")),
     ],
 )
 def test_a_life_comes_out_the_same_whichever_call_the_process_fails_at(
