@@ -184,9 +184,12 @@ def test_series_that_came_later_begin_one_attempt(played: Played) -> None:
 @scenario
 def asked_for(bed: Testbed, ns: str) -> dict[str, Any]:
     strict = {**ERRORS, "evidence": "Point", "pass": [{"value": {"gte": 0.5}}]}
-    bed.apply(policy(ns, "web", [strict], AT_ONCE), deployment(ns, "web", sim=GOOD))
-    wait(bed, "rel", ns, "web-1", lambda r: bool(r.get("status", {}).get("phase")))
-    found: dict[str, Any] = {"early": re_evaluate(bed, ns, "web-1")}
+    bed.apply(
+        policy(ns, "web", [strict], AT_ONCE), deployment(ns, "web", sim=GOOD),
+        policy(ns, "long", [ERRORS], {**AT_ONCE, "window": "10m"}), deployment(ns, "long", sim=GOOD),
+    )  # fmt: skip
+    wait(bed, "rel", ns, "long-1", lambda r: bool(r.get("status", {}).get("phase")))
+    found: dict[str, Any] = {"early": re_evaluate(bed, ns, "long-1")}
     found["first"] = verdict(bed, ns, "web-1")
     bed.apply(policy(ns, "web", [ERRORS], AT_ONCE))
     time.sleep(4)
@@ -217,7 +220,7 @@ def test_asked_for_a_version_is_judged_by_the_policy_as_it_stands(played: Played
     first, second = found["first"]["spec"], found["second"]["spec"]
     assert second["plan"]["policyGeneration"] > first["plan"]["policyGeneration"]
     assert second["attemptOf"]["because"] == "ReEvaluate"
-    assert found["names"] == ["web-1", "web-1-a2"]
+    assert found["names"] == ["long-1", "web-1", "web-1-a2"]
 
 
 def test_it_is_refused_in_a_sentence(played: Played) -> None:

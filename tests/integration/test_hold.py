@@ -626,12 +626,9 @@ def test_a_hold_that_no_release_waits_for_is_let_go_at_once(
 def test_a_stateful_set_is_let_go_with_its_own_partition(
     bed: Testbed, namespace: str, operator: OperatorProcess
 ) -> None:
-    what = "statefulset/db"
-    bed.apply(stateful_set(namespace, 1))
-    bed.kubectl("rollout", "status", what, "-n", namespace, "--timeout=40s")
     body = holding(namespace, errorBudgetPolicy=FREEZE)
     body["spec"]["targetRefs"] = [{"kind": "StatefulSet", "name": "db"}]
-    bed.apply(body)
+    bed.apply(body, stateful_set(namespace, 1))
     first = verdict(bed, namespace, "db-sts-1")
     assert "a StatefulSet's first pods cannot be held" in condition(first, "Held")["message"]
     bed.apply(stateful_set(namespace, 2))
