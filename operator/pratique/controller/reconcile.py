@@ -435,6 +435,8 @@ class Reconciler:
                 **self._holding(key, record),
             )
             step = advance(situation, status)
+            # The next round sees them begun, and by this process.
+            working.actions.begun.update(a.key for a in step.actions)
             if not step.ask:
                 written = record.release.status or ReleaseStatus()
                 if view is None or not suspects.wanted(written, step.status, working.looked):
@@ -447,7 +449,7 @@ class Reconciler:
             at = self._now()
             working.answers.update({q: Answer(s, at) for q, s in samples.items()})
             status = step.status
-        return Step(step.status, due=self._now() + SOON)
+        return Step(step.status, due=self._now() + SOON, actions=step.actions)
 
     async def _look_around(self, record: Record, view: View) -> suspects.Surroundings | None:
         """What changed around a release that fails."""
