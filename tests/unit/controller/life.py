@@ -63,6 +63,7 @@ POLICIES: Mapping[str, Mapping[str, Any]] = {
         "watch": {"for": "10m"},
         "tasks": [
             {"name": "next", "at": "Promotion", "patch": NEXT, "deadline": "10m"},
+            {"name": "hail", "at": "Promotion", "http": POST},  # while the watch asks too
             {"name": "ship", "at": "Promotion", "http": POST, "needs": ["next"]},
             {"name": "check", "at": "Promotion", "job": JOB},
         ],

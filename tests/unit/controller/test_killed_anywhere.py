@@ -140,3 +140,17 @@ def test_a_life_comes_out_the_same_whichever_call_the_process_fails_at(
     assert calls >= 10
     for call in range(calls + 1):
         assert played(which, mishap, call)[0] == undisturbed, f"{mishap} at call {call}"
+
+
+@pytest.mark.parametrize(("policy", "result"), [("tasks", None), ("promotion", "Promoted")])
+def test_undisturbed_each_task_is_done_and_nobody_is_asked(policy: str, result: str | None) -> None:
+    life = Life(policy)
+    try:
+        promotable(life)
+        life.end()
+        _, verdict, _, tasks, promotion = outcome(life)[0]
+    finally:
+        life.close()
+    assert (verdict, promotion) == ("Promotable", result)
+    assert len(tasks) == 4
+    assert set(tasks.values()) == {"Succeeded"}
