@@ -12,9 +12,7 @@ import re
 import subprocess
 import sys
 import time
-import uuid
-from collections.abc import Callable, Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -36,6 +34,7 @@ from support.documents import (
     wait,
 )
 from support.eventually import eventually
+from support.scenarios import Played, Scenarios
 
 pytestmark = [pytest.mark.integration, pytest.mark.timeout(500)]
 
@@ -43,15 +42,7 @@ GOOD = {"latency": "100ms", "error-ratio": "0", "rps": "40"}
 SHORT = {"warmUp": "0s", "window": "4s", "interval": "1s"}
 """Without a provider, by Kubernetes' own signals."""
 AT_ONCE = {"window": "12s", "failFast": {"after": "1s"}}
-SCENARIOS: dict[str, Callable[[Testbed, str], Any]] = {}
-
-
-def scenario(play: Callable[[Testbed, str], Any]) -> Callable[[Testbed, str], Any]:
-    SCENARIOS[play.__name__] = play
-    return play
-
-
-Played = Callable[[Callable[[Testbed, str], Any]], Any]
+scenario = Scenarios()
 
 
 @pytest.fixture(scope="module")
@@ -62,25 +53,8 @@ def operator(bed: Testbed) -> Iterator[OperatorProcess]:
 
 @pytest.fixture(scope="module")
 def played(bed: Testbed, operator: OperatorProcess) -> Iterator[Played]:
-    run = uuid.uuid4().hex[:6]
-    names = {name: f"{name.replace('_', '-')[:40]}-{run}" for name in SCENARIOS}
-    bed.apply(
-        *(
-            {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": namespace}}
-            for namespace in names.values()
-        ),
-        *(
-            provider(namespace, bed.prometheus_url, scrapeInterval="1s")
-            for namespace in names.values()
-        ),
-    )
-    with ThreadPoolExecutor(4) as pool:
-        futures: dict[str, Future[Any]] = {
-            name: pool.submit(play, bed, names[name]) for name, play in SCENARIOS.items()
-        }
-        yield lambda play: futures[play.__name__].result(timeout=400)
-    # What is still watched would be followed by whichever operator comes next.
-    bed.kubectl("delete", "namespace", *names.values(), "--ignore-not-found", "--timeout=90s")
+    with scenario.played(bed, scrapeInterval="1s") as played:
+        yield played
 
 
 def quota(namespace: str, pods: int) -> Document:

@@ -8,8 +8,7 @@ import subprocess
 import sys
 import time
 import uuid
-from collections.abc import Callable, Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -26,53 +25,23 @@ from support.documents import (
     deployment,
     get,
     policy,
-    provider,
     says,
     verdict,
-    wait,
 )
+from support.scenarios import Played, Scenarios
 
 pytestmark = [pytest.mark.integration, pytest.mark.timeout(400)]
 
 # Five looks: one may be missed by pods whose scraping begins late on a busy machine.
 FIVE = {"window": "15s"}
 GOOD = {"latency": "100ms", "error-ratio": "0", "rps": "40"}
-SCENARIOS: dict[str, Callable[[Testbed, str], Any]] = {}
-
-
-def scenario(play: Callable[[Testbed, str], Any]) -> Callable[[Testbed, str], Any]:
-    SCENARIOS[play.__name__] = play
-    return play
-
-
-Played = Callable[[Callable[[Testbed, str], Any]], Any]
+scenario = Scenarios()
 
 
 @pytest.fixture(scope="module")
 def played(bed: Testbed) -> Iterator[Played]:
-    run = uuid.uuid4().hex[:6]
-    names = {name: f"{name.replace('_', '-')[:40]}-{run}" for name in SCENARIOS}
-    bed.apply(
-        *(
-            {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": namespace}}
-            for namespace in names.values()
-        ),
-        *(provider(namespace, bed.prometheus_url) for namespace in names.values()),
-    )
-    with OperatorProcess(bed), ThreadPoolExecutor(4) as pool:
-        for namespace in names.values():
-            wait(
-                bed,
-                "mp",
-                namespace,
-                "default",
-                lambda p: "scrapeInterval" in p.get("status", {}),
-                timeout=90,
-            )
-        futures: dict[str, Future[Any]] = {
-            name: pool.submit(play, bed, names[name]) for name, play in SCENARIOS.items()
-        }
-        yield lambda play: futures[play.__name__].result(timeout=300)
+    with OperatorProcess(bed), scenario.played(bed) as played:
+        yield played
 
 
 # Records, and judging them again

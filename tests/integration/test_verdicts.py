@@ -11,9 +11,7 @@ import json
 import threading
 import time
 import urllib.request
-import uuid
-from collections.abc import Callable, Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -37,26 +35,12 @@ from support.documents import (
     verdict,
     wait,
 )
+from support.scenarios import Played, Scenarios
 
 pytestmark = [pytest.mark.integration, pytest.mark.timeout(500)]
 
 ROOT = Path(__file__).resolve().parents[2]
-SCENARIOS: dict[str, Callable[[Testbed, str], Any]] = {}
-
-
-def scenario(play: Callable[[Testbed, str], Any]) -> Callable[[Testbed, str], Any]:
-    SCENARIOS[play.__name__] = play
-    return play
-
-
-class Played:
-    """What became of each scenario."""
-
-    def __init__(self, futures: dict[str, Future[Any]]) -> None:
-        self._futures = futures
-
-    def __call__(self, play: Callable[[Testbed, str], Any]) -> Any:
-        return self._futures[play.__name__].result(timeout=400)
+scenario = Scenarios()
 
 
 @pytest.fixture(scope="module")
@@ -67,29 +51,8 @@ def operator(bed: Testbed) -> Iterator[OperatorProcess]:
 
 @pytest.fixture(scope="module")
 def played(bed: Testbed, operator: OperatorProcess) -> Iterator[Played]:
-    run = uuid.uuid4().hex[:6]
-    names = {name: f"{name.replace('_', '-')[:40]}-{run}" for name in SCENARIOS}
-    bed.apply(
-        *(
-            {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": namespace}}
-            for namespace in names.values()
-        ),
-        *(provider(namespace, bed.prometheus_url) for namespace in names.values()),
-    )
-    for namespace in names.values():  # scraped for some seconds, so that its rhythm is known
-        wait(
-            bed,
-            "metricsproviders",
-            namespace,
-            "default",
-            lambda p: p.get("status", {}).get("scrapeInterval") == "1s",
-        )
-    # Two cores bear so many at once; the longest begins first.
-    order = sorted(SCENARIOS, key=lambda n: n != every_fifteen_seconds.__name__)
-    with ThreadPoolExecutor(4) as pool:
-        futures = {n: pool.submit(SCENARIOS[n], bed, names[n]) for n in order}
-        yield Played(futures)
-    bed.kubectl("delete", "namespace", "--wait=false", *names.values())
+    with scenario.played(bed, first=every_fifteen_seconds) as played:
+        yield played
 
 
 GOOD = {"latency": "200ms", "rps": "30"}
