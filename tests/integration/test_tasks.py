@@ -9,6 +9,7 @@ import uuid
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
+from datetime import datetime, timedelta
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
@@ -419,13 +420,41 @@ def stages(bed: Testbed, server: Server, ns: str) -> None:
     bed.kubectl("delete", "namespace", production, "--wait=false")
 
 
-@pytest.mark.parametrize("name", ["each_kind", "failing", "superseded", "approved", "stages"])
+@scenario
+def owned(bed: Testbed, server: Server, ns: str) -> None:
+    """A load test owns the window: it begins when the Job's pod runs, and ends with it."""
+    load = job("load", "During", fail="Lasts", ownsWindow=True)
+    bed.apply(policy(ns, "web", analysis=FAST, tasks=[load]), deployment(ns, "web"))
+
+    def long_enough(release: Document) -> bool:
+        return len(release.get("status", {}).get("looks", [])) >= 9
+
+    found = wait(bed, REL, ns, "web-1", long_enough, timeout=90)
+    assert found["status"]["phase"] == "Evaluating"  # its own window would be over
+    assert "the window ends with its task" in condition(found, "Promotable")["message"]
+    [pod] = items(bed, "pods", ns, "-l=pratique.sh/task=load")
+    bed.kubectl("annotate", "pod", pod["metadata"]["name"], "-n", ns, f"{FAIL}-")
+    found = verdict(bed, ns, "web-1")
+    assert says(found) == ("Promotable", "AllObjectivesMet")
+    window, entry = found["status"]["judgement"]["window"], task(found, "load")
+    begin, running, end, over = (
+        datetime.fromisoformat(x)
+        for x in (window["from"], entry["runningSince"], window["to"], entry["completedAt"])
+    )
+    assert running <= begin < end <= over
+    assert end - begin > timedelta(seconds=4)
+
+
+@pytest.mark.parametrize(
+    "name", ["each_kind", "failing", "superseded", "approved", "stages", "owned"]
+)
 def test_scenario(played: dict[str, Future[None]], name: str) -> None:
     played[name].result(timeout=380)
 
 
 def test_every_scenario_is_looked_at() -> None:
-    assert sorted(SCENARIOS) == ["approved", "each_kind", "failing", "stages", "superseded"]
+    expected = ["approved", "each_kind", "failing", "owned", "stages", "superseded"]
+    assert sorted(SCENARIOS) == expected
 
 
 def test_a_kill_does_nothing_twice(

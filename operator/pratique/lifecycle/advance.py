@@ -51,6 +51,9 @@ def advance(s: Situation, status: ReleaseStatus) -> Step:
     before = tasks.turn(s, status, "Before")
     during = tasks.turn(s, before.status, "During")
     status = pods.latch_window(s, during.status)
+    if status.window_from != during.status.window_from:
+        during = tasks.turn(s, status, "During")  # it has begun: so do they
+        status = during.status
     status = signals.accumulate(s, status)
     failed = _failed_rollout(s, status) or before.judgement or during.judgement
     if failed is not None:

@@ -22,6 +22,7 @@ from .situation import Situation, Turn
 TASK_FAILED = "TaskFailed"
 GRACE = timedelta(seconds=10)
 """After its deadline, in which who carries a task out may still say why it took so long."""
+SOON = timedelta(milliseconds=100)
 TIDY = timedelta(minutes=10)
 """How long it is tried to tidy up after a Job; what is left over goes with its Release."""
 MAX_MESSAGE = 240
@@ -341,7 +342,8 @@ def _later(
     if entry.attempts > task.tries.limit:
         return _ended(entry, outcome)
     retry_at = outcome.at + backoff(task, entry.attempts, task_actions.idempotency_key(s, task))
-    found.due.append(retry_at)
+    # Heard of late, it may be over already: then at once.
+    found.due.append(max(retry_at, s.now + SOON))
     return entry.model_copy(
         update={
             "state": "Waiting",

@@ -274,6 +274,16 @@ def test_cancelling_ends_what_is_under_way() -> None:
     assert [type(a) for a in tasks.tidy(w.s, status).actions] == [EndJob]
 
 
+def test_a_failure_that_is_heard_of_late_is_tried_again_at_once() -> None:
+    w = World(task("tell", retries={"backoff": "1s"}))
+    w.step(0)
+    turn = w.answer(60, "task/tell/1", outcome(False, 1, "503", fate="Again", reason="HttpStatus"))
+    assert w.state("tell") == "Waiting"
+    assert min(turn.due) - w.s.now <= timedelta(seconds=1)
+    w.step(60.2)
+    assert [a.key for a in w.done] == ["task/tell/1", "task/tell/2"]
+
+
 def test_what_tasks_say_is_bounded() -> None:
     planned = [task(f"t{n:02}", onFailure="Ignore") for n in range(12)]
     w = World(*planned)
