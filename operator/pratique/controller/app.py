@@ -29,6 +29,7 @@ from .budgets import BudgetKeeper
 from .clock import Clock, Key
 from .groups import GroupKeeper
 from .handlers import operator_settings, registry
+from .mending import mend
 from .policies import PolicyWriter
 from .probing import Prober
 from .reconcile import Reconciler
@@ -195,13 +196,7 @@ class Operator:
     async def _mend(self) -> None:
         """List everything: the store is whole before anything is decided, and mended later."""
         for plural in PLURALS:
-            names = []
-            async for body in self.cluster.list(plural):
-                meta = body["metadata"]
-                names.append((meta.get("namespace", ""), meta["name"]))
-                for key in self.store.put(plural, body):
-                    self.clock.wake(key)
-            for key in self.store.keep_only(plural, names):
+            async for key in mend(self.cluster, self.store, plural, watched=self._synced):
                 self.clock.wake(key)
 
     async def _mend_for_ever(self) -> None:

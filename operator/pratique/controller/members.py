@@ -15,7 +15,7 @@ def members_of(store: Store, group: Group) -> list[Member]:
     """The group's members with their newest releases, in order."""
     return [
         _member(store, (group.namespace, kind, name), there)
-        for kind, name, there in names(group, (s.workload for s in store.workloads.values()))
+        for kind, name, there in names(group, store.workloads_in(group.namespace))
     ]
 
 

@@ -6,7 +6,7 @@ import logging
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime
-from typing import Any
+from typing import Any, TypeVar
 
 from pydantic import ValidationError
 
@@ -40,11 +40,16 @@ from .clock import Key
 
 logger = logging.getLogger(__name__)
 
+K = TypeVar("K")
+L = TypeVar("L")
+V = TypeVar("V")
 Body = Mapping[str, Any]
 Name = tuple[str, str]
 """(namespace, name)."""
 
 
+_WIDE = "*"
+"""No namespace is called so."""
 _RECKONED = {
     "servicelevelobjectives": "ServiceLevelObjective",
     "servicelevelagreements": "ServiceLevelAgreement",
@@ -114,6 +119,14 @@ class Store:
     analyses: dict[Name, AnalysisRecord] = field(default_factory=dict)
     releases: dict[Key, dict[str, Record]] = field(default_factory=dict)
     _owner: dict[Name, Key] = field(default_factory=dict)
+    _unfinished: set[Name] = field(default_factory=set)
+    """Releases that are still followed."""
+    _versions: dict[tuple[str, str, str], int] = field(default_factory=dict)
+    """(plural, namespace, name): at which resourceVersion it was last taken in."""
+    _near: dict[str, dict[Key, Seen]] = field(default_factory=dict)
+    """Workloads by namespace: what concerns one need not look at all."""
+    _policies_near: dict[str, dict[Name, Policy]] = field(default_factory=dict)
+    """Policies that speak of one namespace, by it; those that speak of many stand under ``_WIDE``."""
 
     @property
     def library(self) -> Library:
@@ -131,6 +144,15 @@ class Store:
         return sorted(
             self.releases.get(key, {}).values(), key=lambda r: (r.known.number, r.known.attempt)
         )
+
+    @property
+    def active(self) -> int:
+        """How many Releases are still followed."""
+        return len(self._unfinished)
+
+    def workloads_in(self, namespace: str) -> Iterator[Workload]:
+        """The workloads of one namespace."""
+        return (seen.workload for seen in self._near.get(namespace, {}).values())
 
     def record(self, namespace: str, name: str) -> Record | None:
         """One Release by its name."""
@@ -176,22 +198,42 @@ class Store:
 
     def policy_of(self, workload: Workload) -> Policy | None:
         """The one policy that judges the workload."""
-        return choose(workload, self.policies.values(), self.namespaces)
+        return choose(workload, self._speaking_to(workload.namespace), self.namespaces)
 
     def required_of(self, workload: Workload, judging: Policy) -> list[Policy]:
         """The policies whose objectives are added to that of the one that judges."""
-        return required(workload, judging, self.policies.values(), self.namespaces)
+        return required(workload, judging, self._speaking_to(workload.namespace), self.namespaces)
 
     def speaks_of(self, policy: Policy) -> Iterator[Workload]:
         """The workloads that the policy matches, whoever judges them."""
-        for seen in self.workloads.values():
+        near = self.workloads if policy.wide else self._near.get(policy.namespace, {})
+        for seen in near.values():
             if matches(policy, seen.workload, self.namespaces):
                 yield seen.workload
+
+    def _speaking_to(self, namespace: str) -> Iterator[Policy]:
+        """The policies that may speak of that namespace's workloads."""
+        for place in (namespace, _WIDE):
+            yield from self._policies_near.get(place, {}).values()
+
+    def _keep_policy(self, name: Name, policy: Policy | None) -> Policy | None:
+        """Put a policy in its place, or take it away; returns the one that was there."""
+        old = self.policies.pop(name, None)
+        if old is not None:
+            _take_out(self._policies_near, _place(old), name)
+        if policy is not None:
+            self.policies[name] = policy
+            self._policies_near.setdefault(_place(policy), {})[name] = policy
+        return old
 
     def put(self, plural: str, body: Body) -> set[Key]:
         """Take in an object as it is now; returns the keys that must be looked at."""
         meta = ObjectMeta.model_validate(dict(body["metadata"]))
         name = (meta.namespace, meta.name)
+        version = _version(meta)
+        if version < self._versions.get((plural, *name), 0):
+            return set()  # a page of a LIST that is older than what a watch told meanwhile
+        self._versions[(plural, *name)] = version
         try:
             match plural:
                 case _ if plural in BY_PLURAL:
@@ -261,10 +303,12 @@ class Store:
     def drop(self, plural: str, namespace: str, name: str) -> set[Key]:
         """Forget an object; returns the keys that must be looked at."""
         at = (namespace, name)
+        self._versions.pop((plural, *at), None)
         match plural:
             case _ if plural in BY_PLURAL:
                 key = (namespace, BY_PLURAL[plural].kind, name)
                 gone = self.workloads.pop(key, None)
+                _take_out(self._near, namespace, key)
                 woken = self._policies_of(gone.workload) if gone else set()
                 return {key} | woken | self._groups_in(namespace)
             case "namespaces":
@@ -272,14 +316,15 @@ class Store:
                 return set()
             case "releases":
                 owner = self._owner.pop(at, None)
+                self._unfinished.discard(at)
                 if owner:
-                    self.releases.get(owner, {}).pop(name, None)
+                    _take_out(self.releases, owner, name)
                     return {owner}
                 return set()
             case "releasepolicies":
                 self.refused.pop(at, None)
                 self.policy_status.pop(at, None)
-                policy = self.policies.pop(at, None)
+                policy = self._keep_policy(at, None)
                 woken = {w.key for w in self.speaks_of(policy)} if policy else set()
                 return woken | self._analyses_in(namespace)
             case "releasegroups":
@@ -306,37 +351,38 @@ class Store:
                 self.templates.pop(at, None)
             case "metricsproviders":
                 self.providers.pop(at, None)
+                return self._waiting(namespace) | {(namespace, "MetricsProvider", name)}
         return self._waiting(namespace)
 
-    def keep_only(self, plural: str, names: Iterable[Name]) -> set[Key]:
-        """Forget what a whole LIST does not show: a watch may miss deletions when it lists again."""
-        kept = set(names)
+    def knows(self, plural: str, name: Name) -> bool:
+        """Whether that object was taken in, and not forgotten since."""
+        return (plural, *name) in self._versions
+
+    def names(self, plural: str) -> set[Name]:
+        """The objects of the kind that were taken in."""
+        if plural in BY_PLURAL:
+            kind = BY_PLURAL[plural].kind
+            return {(k[0], k[2]) for k in self.workloads if k[1] == kind}
         mine: Iterable[Name] = {
-            **{
-                p: [(k[0], k[2]) for k in self.workloads if k[1] == a.kind]
-                for p, a in BY_PLURAL.items()
-            },
             "namespaces": [("", n) for n in self.namespaces],
-            "releases": list(self._owner),
-            "releasepolicies": list(self.policies),
-            "releasegroups": list(self.groups),
-            "servicelevelobjectives": list(self.objectives),
-            "servicelevelagreements": list(self.agreements),
-            "analyses": list(self.analyses),
-            "servicelevelindicators": list(self.indicators),
-            "tasktemplates": list(self.templates),
-            "metricsproviders": list(self.providers),
+            "releases": self._owner,
+            "releasepolicies": self.policies,
+            "releasegroups": self.groups,
+            "servicelevelobjectives": self.objectives,
+            "servicelevelagreements": self.agreements,
+            "analyses": self.analyses,
+            "servicelevelindicators": self.indicators,
+            "tasktemplates": self.templates,
+            "metricsproviders": self.providers,
         }[plural]
-        woken: set[Key] = set()
-        for namespace, name in set(mine) - kept:
-            woken |= self.drop(plural, namespace, name)
-        return woken
+        return set(mine)
 
     def _put_workload(self, plural: str, body: Body) -> set[Key]:
         workload = BY_PLURAL[plural].read(body)
         found = Seen(replace(workload, template={}), fingerprint(workload.template))
         old = self.workloads.get(workload.key)
         self.workloads[workload.key] = found
+        self._near.setdefault(workload.namespace, {})[workload.key] = found
         if old == found:
             return set()
         woken = {workload.key}
@@ -351,8 +397,8 @@ class Store:
         self.namespaces[meta.name] = meta.labels
         if old == meta.labels:
             return set()
-        return {k for k in self.workloads if k[0] == meta.name} | {
-            (p.namespace, "ReleasePolicy", p.name) for p in self.policies.values() if p.wide
+        return set(self._near.get(meta.name, ())) | {
+            (ns, "ReleasePolicy", name) for ns, name in self._policies_near.get(_WIDE, ())
         }
 
     def _put_policy(self, meta: ObjectMeta, body: Body) -> set[Key]:
@@ -363,16 +409,18 @@ class Store:
             *name, meta.uid, meta.generation, meta.creation_timestamp, parsed.spec,
             library=meta.namespace == self.library_namespace,
         )  # fmt: skip
-        old = self.policies.get(name)
-        self.policies[name] = new
+        old = self._keep_policy(name, new)
         self.policy_status[name] = parsed.status
         self.refused.pop(name, None)
         if old == new:
             return set()
         woken = {w.key for p in (old, new) if p for w in self.speaks_of(p)}
         woken |= self._analyses_in(meta.namespace)
-        return woken | {(p.namespace, "ReleasePolicy", p.name) for p in self.policies.values()
-                        if p.wide or p.namespace == meta.namespace}  # fmt: skip
+        return woken | {
+            (ns, "ReleasePolicy", name)
+            for place in (meta.namespace, _WIDE)
+            for ns, name in self._policies_near.get(place, ())
+        }
 
     def _put_group(self, meta: ObjectMeta, body: Body) -> set[Key]:
         parsed = ReleaseGroup.model_validate(_ours(body))
@@ -396,6 +444,10 @@ class Store:
         status = release.status or ReleaseStatus()
         finished = meta.labels.get(FINISHED_LABEL) == "true"
         self._owner[(meta.namespace, meta.name)] = key
+        if finished:
+            self._unfinished.discard((meta.namespace, meta.name))
+        else:
+            self._unfinished.add((meta.namespace, meta.name))
         siblings[meta.name] = Record(
             metadata=meta,
             known=remember(meta, release.spec, status),
@@ -442,21 +494,36 @@ class Store:
     def _policies_of(self, workload: Workload) -> set[Key]:
         return {
             (p.namespace, "ReleasePolicy", p.name)
-            for p in self.policies.values()
+            for p in self._speaking_to(workload.namespace)
             if matches(p, workload, self.namespaces)
         }
 
     def _waiting(self, namespace: str) -> set[Key]:
         """Whatever may refer to something in that namespace: policies, their workloads, analyses, groups."""
-        near = [
-            p for p in self.policies.values() if namespace in (p.namespace, self.library_namespace)
-        ]
+        near = (
+            list(self.policies.values())
+            if namespace == self.library_namespace
+            else [p for p in self._speaking_to(namespace) if p.namespace == namespace]
+        )
         return (
             self._analyses_in(namespace)
             | self._groups_in(namespace)
             | {w.key for p in near for w in self.speaks_of(p)}
             | {(p.namespace, "ReleasePolicy", p.name) for p in near}
         )
+
+
+def _place(policy: Policy) -> str:
+    return _WIDE if policy.wide else policy.namespace
+
+
+def _take_out(from_: dict[K, dict[L, V]], place: K, name: L) -> None:
+    """What stands in a place, and the place too once it is empty."""
+    there = from_.get(place)
+    if there is not None:
+        there.pop(name, None)
+        if not there:
+            del from_[place]
 
 
 def _newer(
