@@ -67,8 +67,14 @@ class Clock:
             self._due.pop(key, None)
             return
         moment = at.timestamp()
+        if self._due.get(key) == moment:
+            return  # it stands in the heap already
         self._due[key] = moment
         heapq.heappush(self._heap, (moment, key))
+        if len(self._heap) > 2 * len(self._due) + 64:
+            # What was put off leaves its old time behind; far ones would pile up for a day.
+            self._heap = [(then, whose) for whose, then in self._due.items()]
+            heapq.heapify(self._heap)
         self._changed.set()
 
     async def run(self) -> None:
