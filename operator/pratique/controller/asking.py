@@ -11,6 +11,7 @@ from ..judge.samples import Sample
 from ..lifecycle.planning import Provider
 from ..queries.grouping import Query
 from ..queries.questions import Question
+from ..resources.provider import MetricsProviderSpec
 from ..sources.answers import Vector, answer
 from ..sources.errors import SourceError, Unavailable
 from ..sources.prometheus import PrometheusSource
@@ -29,22 +30,26 @@ class Sources:
         self._cluster = cluster
         self._find = find
         self._metrics = metrics
-        self._open: dict[tuple[str, str], tuple[int, PrometheusSource]] = {}
+        self._open: dict[tuple[str, str], tuple[MetricsProviderSpec, PrometheusSource]] = {}
 
     async def get(self, namespace: str, name: str) -> PrometheusSource:
         """The connection; raises Unavailable where the provider is gone."""
         provider = self._find(namespace, name)
         if provider is None:
+            gone = self._open.pop((namespace, name), None)
+            if gone is not None:
+                await gone[1].close()
             raise Unavailable(f"MetricsProvider {namespace}/{name} is gone: apply it again")
         known = self._open.get((namespace, name))
-        if known and known[0] == provider.generation:
+        # By what it says: a provider that was deleted and made anew counts its generations anew.
+        if known and known[0] == provider.spec:
             return known[1]
         source = PrometheusSource(
             url=provider.spec.url,
             timeout=provider.spec.timeout.total_seconds(),
             token=self._token(provider),
         )
-        self._open[(namespace, name)] = (provider.generation, source)
+        self._open[(namespace, name)] = (provider.spec, source)
         if known:
             await known[1].close()
         return source

@@ -12,7 +12,7 @@ from ..lifecycle.planning import DEFAULT_SCRAPE_INTERVAL, Provider
 from ..resources import conditions
 from ..resources.base import format_duration
 from ..resources.conditions import Status
-from ..resources.provider import MetricsProviderStatus
+from ..resources.provider import MetricsProviderSpec, MetricsProviderStatus
 from ..sources.probing import ProbeResult, probe
 from ..telemetry.metrics import Metrics
 from .asking import Sources
@@ -44,7 +44,7 @@ class Prober:
         self._cluster = cluster
         self._sources = sources
         self._metrics = metrics
-        self._probed: dict[tuple[str, str], tuple[int, datetime]] = {}
+        self._probed: dict[tuple[str, str], tuple[MetricsProviderSpec, datetime]] = {}
 
     async def step(self, key: Key) -> datetime | None:
         """Probe one provider, unless that was done moments ago; returns when it is due again."""
@@ -55,7 +55,7 @@ class Prober:
             return None
         known = self._probed.get(at)
         now = datetime.now(UTC)
-        if known and known[0] == provider.generation and now < known[1]:
+        if known and provider.status and known[0] == provider.spec and now < known[1]:
             return known[1]
         try:
             result = await probe(await self._sources.get(*at))
@@ -79,7 +79,7 @@ class Prober:
         well = result.reachable and status.scrape_interval is not None
         wait = (WELL if well else ILL) * random.uniform(0.9, 1.1)  # noqa: S311
         due = datetime.now(UTC) + timedelta(seconds=wait)
-        self._probed[at] = (provider.generation, due)
+        self._probed[at] = (provider.spec, due)
         return due
 
 
