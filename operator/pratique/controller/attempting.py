@@ -7,6 +7,7 @@ Not here: what may go and what is asked (lifecycle/attempts), and creating the R
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import logging
 from collections.abc import Callable, Sequence
@@ -14,7 +15,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 
 from ..cluster.client import Cluster
-from ..cluster.errors import Gone
+from ..cluster.errors import Gone, Refused, Rejected
 from ..lifecycle import attempts
 from ..lifecycle.attempts import Again
 from ..lifecycle.noticing import Known
@@ -100,21 +101,22 @@ class Attempter:
         logger.info("%s/%s is not judged again: %s", meta.namespace, meta.name, why)
         digest = hashlib.sha256(f"{meta.uid}{request}".encode()).hexdigest()[:16]
         try:
-            await self._cluster.event(
-                regarding={
-                    "apiVersion": API_VERSION,
-                    "kind": "Release",
-                    "namespace": meta.namespace,
-                    "name": meta.name,
-                    "uid": meta.uid,
-                },
-                name=f"{meta.name[:200]}.{digest}",
-                type="Warning",
-                reason="ReEvaluateRefused",
-                message=why,
-                action="ReEvaluate",
-                at=self._now(),
-            )
+            with contextlib.suppress(Refused, Rejected):  # the request goes all the same
+                await self._cluster.event(
+                    regarding={
+                        "apiVersion": API_VERSION,
+                        "kind": "Release",
+                        "namespace": meta.namespace,
+                        "name": meta.name,
+                        "uid": meta.uid,
+                    },
+                    name=f"{meta.name[:200]}.{digest}",
+                    type="Warning",
+                    reason="ReEvaluateRefused",
+                    message=why,
+                    action="ReEvaluate",
+                    at=self._now(),
+                )
             body = await self._cluster.annotate(
                 "releases", meta.namespace, meta.name, {RE_EVALUATE_ANNOTATION: None}
             )

@@ -7,10 +7,10 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Sequence
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 from ..cluster.client import Cluster
-from ..cluster.errors import Gone
+from ..cluster.errors import Gone, Refused, Rejected
 from ..lifecycle.group_summary import summarize
 from ..lifecycle.groups import Begins, Group, Member, Settling, begin, notice
 from ..lifecycle.planning import Unresolved
@@ -26,6 +26,8 @@ from .store import Store
 logger = logging.getLogger(__name__)
 
 PLURAL = "releasegroups"
+AGAIN = timedelta(minutes=1)
+"""After which it is tried again to begin what could not begin."""
 
 
 class GroupKeeper:
@@ -65,7 +67,10 @@ class GroupKeeper:
         if group is not None:
             await self._summarize(group, members, settling, problem)
         self._tell(key)
-        return min((d for d in (due, settling.until if settling else None) if d), default=None)
+        # What is in the way may go without telling, as a quota does.
+        again = self._now() + AGAIN if problem else None
+        dues = (due, settling.until if settling else None, again)
+        return min((d for d in dues if d), default=None)
 
     async def _notice(
         self, group: Group, members: Sequence[Member]
@@ -81,7 +86,10 @@ class GroupKeeper:
                 spec = begin(group, members, known, self._store.library, now)
             except Unresolved as problem:
                 return None, None if problem.waiting else str(problem)
-            await self._reconciler.begin(group.key, spec)
+            try:
+                await self._reconciler.begin(group.key, spec)
+            except (Refused, Rejected) as error:
+                return None, f"its release could not be made: {error}"[:1024]
         return None, None
 
     async def _summarize(

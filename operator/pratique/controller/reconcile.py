@@ -13,10 +13,10 @@ import time
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
-from typing import Any
+from typing import Any, TypeVar
 
 from ..cluster.client import Cluster
-from ..cluster.errors import Conflict, Gone, Refused, Rejected
+from ..cluster.errors import Conflict, Gone, Refused, Rejected, Unreachable
 from ..cluster.surroundings import look_around
 from ..cluster.watching import Watches
 from ..lifecycle import hold, letting_go, records, suspects
@@ -62,6 +62,8 @@ LOOKS_UNWRITTEN = 5
 SYNC_TIMEOUT = 30.0
 """Seconds that listing a namespace's pods may take before the step is put off."""
 SOON = timedelta(milliseconds=500)
+REFUSED = timedelta(minutes=1)
+"""After which a Release is tried again that the API server did not take."""
 
 
 @dataclass
@@ -128,25 +130,26 @@ class Reconciler:
     async def _step(self, key: Key) -> datetime | None:
         seen = self._store.workloads.get(key)
         policy = self._store.policy_of(seen.workload) if seen else None
+        dues: list[datetime | None] = []
         if seen and policy:
-            await self._notice(key, seen, policy)
+            dues.append(await self._notice(key, seen, policy))
         else:
             self._problems.pop(key, None)
-        dues = [await self._again(key, seen, policy)]
+        troubles: list[Exception] = []
+        dues.append(await _apart(self._again(key, seen, policy), troubles))
         history = self._store.history(key)
         self._forget(key, history)
         for index, record in enumerate(history):
             newer = history[index + 1].metadata.name if index + 1 < len(history) else None
             if not record.finished:
-                dues.append(await self._advance(key, seen, record, newer))
+                dues.append(await _apart(self._advance(key, seen, record, newer), troubles))
             elif newer and not record.superseded:
                 # A verdict given stays; that a newer release exists is said beside it.
-                await self._marker.mark(
-                    record, "Superseded",
-                    superseded(newer, self._is_attempt(record, newer)), self._now(),
-                )  # fmt: skip
+                said = superseded(newer, self._is_attempt(record, newer))
+                marking = self._marker.mark(record, "Superseded", said, self._now())
+                await _apart(marking, troubles)
         if history:
-            await self._mark_gone(key, history[-1])
+            await _apart(self._mark_gone(key, history[-1]), troubles)
             self._wake(retaining.key_of(key))
         if not any(not r.finished for r in self._store.history(key)):
             await self._watches.release(key[0], key)
@@ -159,11 +162,14 @@ class Reconciler:
             self._wake((policy.namespace, "ReleasePolicy", policy.name))
         for group in groups_of(self._store, key):
             self._wake(group)
+        if troubles:
+            raise troubles[0]
         return min((d for d in dues if d is not None), default=None)
 
     # Noticing
 
-    async def _notice(self, key: Key, seen: Seen, policy: Policy) -> None:
+    async def _notice(self, key: Key, seen: Seen, policy: Policy) -> datetime | None:
+        """Begin a release where one is due; returns when to try again what could not begin."""
         records = self._store.history(key)
         known = [r.known for r in records]
         now = self._now()
@@ -195,7 +201,8 @@ class Reconciler:
             known_as = {"templateHash": seen.fingerprint.hash, "ignored": change.dump()}
             await self._rebase(records[-1], known_as)
         else:
-            await self._begin(key, seen, policy, decision, now)
+            return await self._begin(key, seen, policy, decision, now)
+        return None
 
     async def _rolled_out_since(self, key: Key, seen: Seen) -> datetime | None:
         """What only the pods of some kinds can tell; asked once in a workload's life."""
@@ -213,7 +220,7 @@ class Reconciler:
         decision: Begin,
         now: datetime,
         again: Again | None = None,
-    ) -> None:
+    ) -> datetime | None:
         history = [r.known for r in self._store.history(key)]
         known = [k for k in history if k.number < decision.number]
         attempts = [k for k in history if k.number == decision.number]
@@ -241,7 +248,7 @@ class Reconciler:
                 self._problems[key] = (frozenset(p.key for p in whose), str(problem))
                 for other in whose[1:]:
                     self._wake((other.namespace, "ReleasePolicy", other.name))
-            return
+            return None
         self._problems.pop(key, None)
         workload, found = seen.workload, seen.fingerprint
         spec = ReleaseSpec(
@@ -269,7 +276,15 @@ class Reconciler:
         )
         attempt = again.attempt if again else 1
         name = release_name(workload.kind, workload.name, decision.number, attempt)
-        await self._create(key, spec, name)
+        try:
+            await self._create(key, spec, name)
+        except (Refused, Rejected) as error:
+            # A quota, say: whoever waits for this release must not wait for ever, nor unseen.
+            logger.warning("%s %s/%s: %s", key[1], key[0], key[2], error)
+            said = f"the release {name} of {key[1]} {key[2]} could not be made: {error}"
+            self._problems[key] = (frozenset([policy.key]), said[:1024])
+            return now + REFUSED
+        return None
 
     async def begin(self, key: Key, spec: ReleaseSpec) -> None:
         """Create the Release that somebody else decided upon."""
@@ -325,8 +340,7 @@ class Reconciler:
         assert policy is not None
         of = again.of
         decision = Begin(of.number, of.cause, of.rollback_to, of.previous, "Judge")
-        await self._begin(key, seen, policy, decision, self._now(), again)
-        return None
+        return await self._begin(key, seen, policy, decision, self._now(), again)
 
     def _is_attempt(self, record: Record, newer: str) -> bool:
         other = self._store.record(record.metadata.namespace, newer)
@@ -512,7 +526,9 @@ class Reconciler:
                     action=a.action,
                     at=a.at,
                 )
-            except Gone:  # the namespace is terminating, and takes no Event any more
+            except (Gone, Refused, Rejected) as error:
+                # A namespace that is terminating, a quota: what is to be done does not wait for it.
+                logger.warning("%s", error)
                 made = False
             if made:
                 self._count_write("Event", "create")
@@ -620,12 +636,24 @@ class Reconciler:
         self._wake((namespace, record.known.kind, record.known.workload))
 
     def _count_active(self) -> None:
-        self._metrics.active_releases.set(
-            sum(not r.finished for s in self._store.releases.values() for r in s.values())
-        )
+        self._metrics.active_releases.set(self._store.active)
 
     def _count_write(self, kind: str, verb: str) -> None:
         self._metrics.api_writes.labels(kind=kind, verb=verb).inc()
+
+
+T = TypeVar("T")
+
+
+async def _apart(doing: Awaitable[T], troubles: list[Exception]) -> T | None:
+    """What fails for one of a workload's releases keeps back none of the others."""
+    try:
+        return await doing
+    except (Unreachable, TimeoutError):
+        raise  # the others would meet it too
+    except Exception as error:
+        troubles.append(error)
+        return None
 
 
 def _short(text: str, length: int) -> str:

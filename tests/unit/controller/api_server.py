@@ -15,7 +15,7 @@ from datetime import UTC, datetime
 from typing import Any, Literal
 
 from pratique.cluster.client import Cluster
-from pratique.cluster.errors import Conflict, Gone, Unreachable
+from pratique.cluster.errors import Conflict, Gone, Refused, Unreachable
 from pratique.resources.base import API_VERSION
 from pratique.resources.record import ReleaseRecordSpec
 from pratique.resources.release import ReleaseSpec
@@ -45,6 +45,8 @@ class ApiServer:
         self._now = now
         self.objects: dict[At, Body] = {}
         self.told: list[Written] = []
+        self.refused: set[str] = set()
+        """Plurals of which none can be made now, as a quota has it."""
         self.writes = 0
         self._version = 100
         self._uids = 0
@@ -63,6 +65,8 @@ class ApiServer:
     def create(self, plural: str, body: Body) -> Body:
         meta = body["metadata"]
         at = (plural, meta.get("namespace", ""), meta["name"])
+        if plural in self.refused:
+            raise Refused(f"creating {at}", "exceeded quota", code=403, reason="Forbidden")
         if at in self.objects:
             raise Conflict(f"creating {at}", "it exists", code=409, reason="AlreadyExists")
         self._uids += 1
