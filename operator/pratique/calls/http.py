@@ -16,6 +16,10 @@ from yarl import URL
 
 from .errors import CallError, Forbidden, Lost, NotSent
 
+METADATA = frozenset(
+    ipaddress.ip_address(a) for a in ("fd00:ec2::254", "100.100.100.200", "192.0.0.192")
+)
+"""Where some clouds keep a node's credentials outside the link-local addresses."""
 MAX_ANSWER = 1024 * 1024
 """Bytes that are read of an answer."""
 
@@ -115,7 +119,7 @@ class _Resolver(AbstractResolver):
         for each in found:
             address = _address(each["host"])
             if address is not None and _forbidden(address):
-                raise _AddressError(f"{host} is a link-local address")
+                raise _AddressError(f"{host} is a link-local or a cloud's metadata address")
         return found
 
     async def close(self) -> None:
@@ -134,11 +138,13 @@ def _forbidden(address: ipaddress.IPv4Address | ipaddress.IPv6Address) -> bool:
     """Link-local addresses, where clouds keep a node's credentials, and what is no host's."""
     mapped = getattr(address, "ipv4_mapped", None)
     real = mapped or address
-    return real.is_link_local or real.is_multicast or real.is_unspecified
+    return real.is_link_local or real.is_multicast or real.is_unspecified or real in METADATA
 
 
 def _refused(host: str) -> Forbidden:
-    return Forbidden(f"{host} is a link-local address, which is not called", "Refused")
+    return Forbidden(
+        f"{host} is a link-local or a cloud's metadata address, which is not called", "Refused"
+    )
 
 
 def _words(error: object) -> str:

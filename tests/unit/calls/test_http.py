@@ -98,6 +98,9 @@ async def test_what_nobody_listens_to_is_not_sent() -> None:
         "http://[fe80::1]/",
         "http://[::ffff:169.254.169.254]/",
         "http://0.0.0.0/",
+        "http://[fd00:ec2::254]/latest/meta-data",
+        "http://100.100.100.200/latest/meta-data",
+        "http://192.0.0.192/",
     ],
 )
 async def test_addresses_of_clouds_credentials_are_not_called(url: str) -> None:
