@@ -45,7 +45,10 @@ def release_holds(
     except (ClusterError, ValueError) as error:
         typer.echo(f"pratique release-holds: {error}", err=True)
         raise typer.Exit(UNREACHABLE) from None
-    typer.echo(f"{released} let go" + (f", {failed} not" if failed else ""))
+    if released or failed:
+        typer.echo(f"{released} let go" + (f", {failed} not" if failed else ""))
+    else:
+        typer.echo("nothing is held")
     if failed:
         raise typer.Exit(SOME_REMAIN)
 

@@ -112,7 +112,7 @@ def examine(
             against = f" (beside {baseline.release})"
         alarm = (objective.sensitivity or Sensitivity()).false_alarm
         message = (
-            f"{sentences.subject(objective.indicator)}: {quantity(share, unit)}{against}, where "
+            f"{sentences.subject(objective.indicator)} {quantity(share, unit)}{against}, where "
             f"{sentences.bounds_text(objective.pass_, unit)} is wanted ({counted.requests:,} requests, "
             f"{sentences.span(window)}): however long it is watched, chance alone brings this to at "
             f"most {alarm:g} % of healthy releases."
@@ -146,7 +146,7 @@ def plainly(
     unit = unit_of(objective.indicator)
     message = "nothing speaks against it so far"
     if failed:
-        shown = "" if value is None else f": {quantity(value, unit)} in the last"
+        shown = " not measured" if value is None else f" {quantity(value, unit)} in the last"
         message = (
             f"{sentences.subject(objective.indicator)}{shown}, where "
             f"{sentences.bounds_text(objective.pass_, unit)} is wanted, in {looks} looks in a row."

@@ -9,6 +9,7 @@ from typing import Literal
 
 from ..resources.promotion import (
     APPROVAL_ANNOTATION,
+    PLACEHOLDER,
     Approval,
     Approvers,
     Purpose,
@@ -29,7 +30,10 @@ class Answer:
 def approval(
     annotations: Mapping[str, str], purpose: Purpose, approvers: Approvers | None, release: str
 ) -> Answer:
-    """Whether that is approved; an annotation for something else, or of nobody named, is none."""
+    """Whether that is approved; an annotation for something else, or of nobody named, is none.
+
+    ``release`` is what kubectl finds it by: ``cart-7 -n shop``.
+    """
     text = annotations.get(APPROVAL_ANNOTATION)
     asked = _asked(purpose, approvers, release)
     if text is None:
@@ -57,5 +61,5 @@ def _asked(purpose: Purpose, approvers: Approvers | None, release: str) -> str:
         )
     return (
         f"waiting for approval{by}: kubectl annotate rel {release} '{APPROVAL_ANNOTATION}="
-        f'{{"by":"YOUR USER NAME","for":"{purpose}","decision":"Approve"}}\''
+        f'{{"by":"{PLACEHOLDER}","for":"{purpose}","decision":"Approve"}}\''
     )

@@ -72,7 +72,7 @@ def _tasks(s: Situation, found: Checked) -> None:
 
 
 def _approval(s: Situation, terms: HoldTerms) -> Check:
-    answer = approval(s.annotations, "Rollout", terms.approvers, s.name)
+    answer = approval(s.annotations, "Rollout", terms.approvers, f"{s.name} -n {s.namespace}")
     if answer.said == "Approved":
         return Check("Approval", "Passed")
     if answer.said == "Rejected":

@@ -124,7 +124,7 @@ def ways_out(s: Situation) -> str:
     """What leads out of a hold, in words."""
     kind, name = s.spec.workload.kind.lower(), s.spec.workload.name
     return (
-        "until a new version is applied, or the old one again; to start it nevertheless: "
+        "until a new version is applied, the old one again, or somebody starts it: "
         f"kubectl label {kind} {name} -n {s.namespace} {HOLD_LABEL}=false --overwrite"
     )
 
@@ -264,7 +264,7 @@ def condition(s: Situation, status: ReleaseStatus) -> tuple[str, Status, str, st
         text = "it was held until a newer one took its place, or its workload went"
         return "Held", "False", "NeverLetGo", text
     if kept(status):
-        return "Held", "True", "KeptHeld", f"it stays held {ways_out(s)}"
+        return "Held", "True", "KeptHeld", f"it was held at its verdict, and stays so {ways_out(s)}"
     return "Held", "True", "LettingGo" if held.decided_at else "Waiting", sentence(s, status)
 
 

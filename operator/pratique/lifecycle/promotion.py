@@ -141,7 +141,7 @@ def _approved(s: Situation, so_far: PromotionStatus) -> PromotionStatus:
     terms = _terms(s)
     if terms.approval != "Required" or so_far.approved_by is not None:
         return so_far
-    answer = approval(s.annotations, "Promotion", terms.approvers, s.name)
+    answer = approval(s.annotations, "Promotion", terms.approvers, f"{s.name} -n {s.namespace}")
     if answer.said != "Approved" or answer.approval is None:
         return so_far
     return so_far.model_copy(update={"approved_by": answer.approval.by, "approved_at": s.now})
@@ -155,7 +155,7 @@ def _stopped(
         return "Superseded", f"{s.superseded_by} is newer: this release is not promoted any more"
     if status.revoked is not None:
         return "Revoked", f"its verdict was revoked: {status.revoked.message}"
-    answer = approval(s.annotations, "Promotion", _terms(s).approvers, s.name)
+    answer = approval(s.annotations, "Promotion", _terms(s).approvers, f"{s.name} -n {s.namespace}")
     if _terms(s).approval == "Required" and answer.said == "Rejected":
         return "ApprovalRejected", answer.message
     bad = tasks.failed(s, status, "After")
@@ -180,7 +180,7 @@ def _waiting(s: Situation, status: ReleaseStatus, so_far: PromotionStatus) -> Wa
     if s.disagrees is not None:
         return Wait("AwaitingGroup", s.disagrees)
     if terms.approval == "Required" and so_far.approved_by is None:
-        answer = approval(s.annotations, "Promotion", terms.approvers, s.name)
+        answer = approval(s.annotations, "Promotion", terms.approvers, f"{s.name} -n {s.namespace}")
         return Wait("AwaitingApproval", answer.message, _deadline(s, status))
     soaked = status.completed_at + terms.soak
     if s.now < soaked:

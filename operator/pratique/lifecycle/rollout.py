@@ -224,7 +224,7 @@ def waiting_for(s: Situation, status: ReleaseStatus) -> tuple[str, str]:
     rollout = status.rollout
     if rollout.diagnosis:
         left = fails_at(s, status) or deadline(s, status)
-        when = f"; ends as not promotable at {_clock(left)} unless it goes"
+        when = f"; ends as not promotable at {_clock(s, left)} unless it goes"
         return "RollingOut", f"{told(s, status)}{when if s.now < left else ''}"
     if overtaken(s, status):
         return (
@@ -233,23 +233,27 @@ def waiting_for(s: Situation, status: ReleaseStatus) -> tuple[str, str]:
             f"the workload; until {_clock(deadline(s, status))}",
         )
     if s.view and s.view.workload.paused:
-        return "RollingOut", "the workload is paused: kubectl rollout resume lets it go on"
+        return (
+            "RollingOut",
+            "the workload is paused: kubectl rollout resume lets it go on; "
+            f"until {_clock(s, deadline(s, status))}",
+        )
     if s.view and s.view.workload.kept_back:
         return (
             "RollingOut",
             f"partition {s.view.workload.partition} keeps every pod on the version before: lower it, "
-            f"until {_clock(deadline(s, status))}",
+            f"until {_clock(s, deadline(s, status))}",
         )
     if s.view and s.view.workload.desired == 0 and s.view.workload.kind == "DaemonSet":
         return (
             "ScaledToZero",
-            f"no node takes a pod of it: it is judged when pods come, until {_clock(deadline(s, status))}",
+            f"no node takes a pod of it: it is judged when pods come, until {_clock(s, deadline(s, status))}",
         )
     if s.view and s.view.workload.desired == 0:
         return (
             "ScaledToZero",
             "the workload is scaled to zero: it is judged when pods come, until "
-            f"{_clock(deadline(s, status))}",
+            f"{_clock(s, deadline(s, status))}",
         )
     by_hand = ""
     if s.view and s.view.workload.on_delete and rollout.updated < rollout.desired:
@@ -257,7 +261,7 @@ def waiting_for(s: Situation, status: ReleaseStatus) -> tuple[str, str]:
     return (
         "RollingOut",
         f"{rollout.ready} of {rollout.desired} pods of this version are ready; {by_hand}"
-        f"until {_clock(deadline(s, status))}",
+        f"until {_clock(s, deadline(s, status))}",
     )
 
 
@@ -271,5 +275,8 @@ def waits_for_people(s: Situation, status: ReleaseStatus) -> bool:
     return w.paused or w.kept_back or (w.on_delete and rollout.updated < rollout.desired)
 
 
-def _clock(moment: datetime) -> str:
-    return (moment + timedelta(milliseconds=500)).strftime("%H:%M:%S UTC")
+def _clock(s: Situation, moment: datetime) -> str:
+    """The moment's time, with its date where that is not the release's own."""
+    moment += timedelta(milliseconds=500)
+    form = "%H:%M:%S UTC" if moment.date() == s.spec.noticed_at.date() else "%Y-%m-%d %H:%M:%S UTC"
+    return moment.strftime(form)

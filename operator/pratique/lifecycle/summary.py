@@ -103,7 +103,7 @@ def _conditions(
         more = f" and {len(shadowed) - 10} more" if len(shadowed) > 10 else ""
         text = f"another policy judges {', '.join(sorted(shadowed)[:10])}{more}"
         wanted.append(("Shadowed", "True", "AnotherPolicy", text))
-    truth, reason, message = _promotable(rows, total)
+    truth, reason, message = _promotable(rows, total, bool(shadowed))
     if mode != "Enforce" and truth == "False":
         # Those who wait for this are not held back, nor told that all is well.
         truth, reason, message = "Unknown", "DryRun", f"nothing is enforced; {message}"
@@ -111,7 +111,9 @@ def _conditions(
     return wanted
 
 
-def _promotable(rows: Sequence[WorkloadVerdict], total: int) -> tuple[Status, str, str]:
+def _promotable(
+    rows: Sequence[WorkloadVerdict], total: int, shadowed: bool
+) -> tuple[Status, str, str]:
     bad = [r for r in rows if r.verdict == "NotPromotable"]
     if bad:
         return "False", bad[0].reason, _named("not promotable", bad)
@@ -127,6 +129,12 @@ def _promotable(rows: Sequence[WorkloadVerdict], total: int) -> tuple[Status, st
         return "Unknown", unseen[0].reason, _named("inconclusive", unseen)
     waiting = [r for r in rows if r.verdict is None and r.reason != PENDING]
     pending = total - len(good) - len(waiting)
+    if total == 0 and shadowed:
+        return (
+            "Unknown",
+            "NoWorkload",
+            "every workload that matches is judged by another policy: see the condition Shadowed",
+        )
     if total == 0:
         return (
             "Unknown",
@@ -135,7 +143,11 @@ def _promotable(rows: Sequence[WorkloadVerdict], total: int) -> tuple[Status, st
         )
     if pending == 0:
         return "Unknown", waiting[0].reason, _named("only measured so far", waiting)
-    return "Unknown", PENDING, f"{pending} of {total} workloads are being judged"
+    return (
+        "Unknown",
+        PENDING,
+        f"{pending} of {total} workload{'s' if total > 1 else ''} {'are' if pending > 1 else 'is'} being judged",
+    )
 
 
 def _named(what: str, rows: Sequence[WorkloadVerdict]) -> str:

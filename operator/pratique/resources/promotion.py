@@ -16,6 +16,8 @@ from .budget_policy import Day
 
 APPROVAL_ANNOTATION = "pratique.sh/approval"
 """On a Release: who approves (or rejects) it, for what, and why."""
+PLACEHOLDER = "YOUR USER NAME"
+"""What the command that is shown has in place of the name; taken literally it would approve for nobody."""
 User = Annotated[str, StringConstraints(min_length=1, max_length=256)]
 
 _CLOCK = "([01][0-9]|2[0-3]):[0-5][0-9]"
@@ -164,6 +166,10 @@ def parse_approval(text: str) -> Approval:
         given = json.loads(text, object_pairs_hook=once)
         if not isinstance(given, dict):
             raise ValueError("it is no JSON object")
+        if given.get("by") == PLACEHOLDER:
+            raise ValueError("by is nobody's name: kubectl auth whoami tells yours")
+        if given.get("by") == PLACEHOLDER:
+            raise ValueError("by is nobody's name: kubectl auth whoami tells yours")
         return Approval.model_validate(given)
     except (RecursionError, ValueError) as error:
         why = " ".join(str(error).split())[:200]

@@ -163,6 +163,11 @@ def test_on_delete_is_complete_when_every_pod_was_replaced() -> None:
     assert status.rollout.completed_at is None
     _, text = rollout.waiting_for(situation(STS, seen(w), 10), status)
     assert "when the old one is deleted (OnDelete)" in text
+    days = plan(rolloutDeadline="1d")
+    _, text = rollout.waiting_for(
+        situation(release_spec(days, workload=STS.workload), seen(w), 10), status
+    )
+    assert f"until {at(86400):%Y-%m-%d} " in text, "another day is told with its date"
     assert follow(seen(sts(on_delete=True), *map(one, "012"))).rollout.completed_at
 
 

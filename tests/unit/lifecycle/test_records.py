@@ -296,6 +296,10 @@ def test_what_is_wrong_with_a_policy_is_said() -> None:
     assert found["Stalled"] == ("True", "spec.provider: there is none")
     assert found["Ready"][0] == "Unknown"
     assert found["Shadowed"] == ("True", "another policy judges cart")
+    [said] = [c for c in summary(shadowed=["cart"]).conditions if c.type == "Promotable"]
+    assert "is judged by another policy" in said.message
+    [said] = [c for c in summary().conditions if c.type == "Promotable"]
+    assert "no workload matches" in said.message
 
 
 def test_a_provider_that_comes_back_within_the_deadline_is_measured() -> None:
