@@ -175,6 +175,8 @@ def _never(s: Situation, workload: Workload) -> str | None:
     """Why it cannot be held after the fact."""
     if workload.labels.get(HOLD_LABEL) == "false":
         return f'its label {HOLD_LABEL} is "false"'
+    if (s.spec.attempt or 1) > 1:
+        return "a further attempt judges a version whose rollout has begun"
     if workload.kind == "DaemonSet":
         return "a DaemonSet can neither be paused nor partitioned"
     if workload.on_delete:

@@ -207,6 +207,7 @@ def test_what_was_not_held_is_paused_on_sight_where_that_can_be() -> None:
         ({"cause": "First"}, {}, "first pods can only be held at admission"),
         ({}, {"kind": "StatefulSet"}, "can only be held at admission"),
         ({}, {"kind": "DaemonSet"}, "neither be paused nor partitioned"),
+        ({"attempt": 2}, {}, "a version whose rollout has begun"),
         ({}, {"on_delete": True, "kind": "StatefulSet"}, "OnDelete"),
         ({}, {"labels": {"pratique.sh/hold": "false"}}, 'is "false"'),
     ):
