@@ -54,6 +54,7 @@ async def _ask(release: str, namespace: str, kubeconfig: str | None) -> str:
     from datetime import UTC, datetime
 
     from ..cluster.client import Cluster
+    from ..lifecycle.attempts import of_group
     from ..lifecycle.noticing import release_name
     from ..resources.release import RE_EVALUATE_ANNOTATION
 
@@ -65,6 +66,8 @@ async def _ask(release: str, namespace: str, kubeconfig: str | None) -> str:
                 f"there is no Release {namespace}/{release}: see kubectl get rel -n {namespace}",
                 BAD_INPUT,
             )
+        if _of(body)[0] == "ReleaseGroup":
+            raise _Refused(of_group(release), REFUSED)
         mine = [b async for b in cluster.list("releases", namespace) if _of(b) == _of(body)]
         newest = max(mine, key=_order, default=body)
         if _order(newest) > _order(body):

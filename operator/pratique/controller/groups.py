@@ -135,6 +135,7 @@ class GroupKeeper:
         wanted: list[tuple[str, Status, str, str]] = [
             ("Ready", "Unknown", "Stalled", "the group cannot be judged as it stands"),
             ("Stalled", "True", "Invalid", problem),
+            ("Promotable", "Unknown", "Stalled", "nothing is judged by it as it stands"),
         ]
         generation = body["metadata"].get("generation", 0)
         given = conditions.merge(

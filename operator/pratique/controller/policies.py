@@ -87,6 +87,7 @@ class PolicyWriter:
             [
                 ("Ready", "Unknown", "Stalled", "the policy cannot be applied as it stands"),
                 ("Stalled", "True", "Invalid", problem),
+                ("Promotable", "Unknown", "Stalled", "nothing is judged by it as it stands"),
             ],
             generation=body["metadata"].get("generation", 0),
             now=datetime.now(UTC).replace(microsecond=0),

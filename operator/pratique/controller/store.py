@@ -545,4 +545,5 @@ def _version(meta: ObjectMeta) -> int:
 
 def _first(error: ValidationError) -> str:
     first = error.errors(include_url=False, include_input=False)[0]
-    return f"{'.'.join(str(p) for p in first['loc'])}: {first['msg']}"
+    path = "".join(f"[{p}]" if isinstance(p, int) else f".{p}" for p in first["loc"]).lstrip(".")
+    return f"{path}: {first['msg'].removeprefix('Value error, ')}"

@@ -197,11 +197,21 @@ def gone(newest: Known) -> str:
     return f"{newest.name} ended by {newest.reason}; {what}"
 
 
+def of_group(name: str) -> str:
+    """Why a group's release is not judged again."""
+    return (
+        f"{name} is a group's release: ask for a member's newest one, and a release of the group "
+        "begins with its further attempt"
+    )
+
+
 def refused(newest: Known | None, asked: Known, *, judged: bool) -> str | None:
     """Why a release is not judged again though somebody asks for it; None where it is.
 
     ``judged`` says whether the workload is there and a policy judges it.
     """
+    if asked.kind == "ReleaseGroup":
+        return of_group(asked.name)
     if newest is not None and newest.name != asked.name:
         return f"{asked.name} is not the newest release of its workload: ask for {newest.name}"
     if not asked.completed:

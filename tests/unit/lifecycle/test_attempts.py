@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
@@ -174,6 +175,8 @@ def test_only_the_newest_release_with_a_verdict_is_judged_again() -> None:
     judged = known(2, completed=False)
     assert "still being judged" in (attempts.refused(judged, judged, judged=True) or "")
     assert "no policy" in (attempts.refused(second, second, judged=False) or "")
+    of_all = replace(known(2), kind="ReleaseGroup")
+    assert "ask for a member's" in (attempts.refused(of_all, of_all, judged=False) or "")
 
 
 # Several attempts of one number
