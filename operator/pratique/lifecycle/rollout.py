@@ -230,7 +230,7 @@ def waiting_for(s: Situation, status: ReleaseStatus) -> tuple[str, str]:
         return (
             "RollingOut",
             "a newer version took its place, of which no release could begin: see that a policy judges "
-            f"the workload; until {_clock(deadline(s, status))}",
+            f"the workload; until {_clock(s, deadline(s, status))}",
         )
     if s.view and s.view.workload.paused:
         return (

@@ -146,7 +146,7 @@ def _promotable(
     return (
         "Unknown",
         PENDING,
-        f"{pending} of {total} workload{'s' if total > 1 else ''} {'are' if pending > 1 else 'is'} being judged",
+        f"{pending} of {total} workloads {'have' if pending > 1 else 'has'} no verdict yet",
     )
 
 
