@@ -39,7 +39,7 @@ class Outside:
         self.jobs: Jobs = "succeed"
         self._jobs_end = asyncio.Event()
         self.done: Counter[str] = Counter()
-        """How often something was really done, by idempotency key."""
+        """How often something was really done, by idempotency key; Jobs by Release and task."""
         self.allowed: Counter[str] = Counter()
         """How often somebody said that it may be done once more, by Release and task."""
         self.really: set[str] = set()
@@ -86,9 +86,10 @@ class Outside:
             owner = {"kind": "Release", "name": action.release, "uid": action.uid}
             meta = {"name": action.name, "namespace": action.namespace, "ownerReferences": [owner]}
             self._server.create("jobs", {"metadata": meta, "spec": {}})
-            self.done[action.name] += 1
-            if self.done[action.name] > 1:
-                self.broken.append(f"Job {action.name} ran {self.done[action.name]} times")
+            which = f"{action.release}/{action.task}"
+            self.done[which] += 1
+            if self.done[which] > 1:
+                self.broken.append(f"{which} had {self.done[which]} Jobs, now {action.name}")
 
     def _job_ended(self, action: AwaitJob) -> Outcome:
         if self._server.get("jobs", action.namespace, action.name) is None:
