@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 from ..cluster.client import Cluster
 from ..cluster.errors import Gone
@@ -16,6 +16,10 @@ from .clock import Key
 from .reconcile import Reconciler
 from .store import Store
 
+MANY, EACH = 500, timedelta(microseconds=100)
+"""A policy that speaks of more workloads than that rests for so long for each of them: every one of them
+wakes it, and each time it looks at all."""
+
 
 class PolicyWriter:
     """Writes a policy's status when it changed."""
@@ -27,14 +31,21 @@ class PolicyWriter:
         self._cluster = cluster
         self._reconciler = reconciler
         self._metrics = metrics
+        self._rests: dict[Key, datetime] = {}
+        """Until when."""
 
     async def step(self, key: Key) -> datetime | None:
-        """Look at one policy."""
+        """Look at one policy; returns when to look again, if it has not looked now."""
         namespace, _, name = key
         policy = self._store.policies.get((namespace, name))
         if policy is None:
+            self._rests.pop(key, None)
             await self._refused(namespace, name)
             return None
+        until = self._rests.pop(key, None)
+        if until is not None and datetime.now(UTC) < until:
+            self._rests[key] = until
+            return until
         judged, shadowed = [], []
         for workload in self._store.speaks_of(policy):
             if self._store.policy_of(workload) is policy:
@@ -49,6 +60,9 @@ class PolicyWriter:
                 )
             elif not policy.spec.require:
                 shadowed.append(self._shadowed(policy, workload))
+        looked_at = len(judged) + len(shadowed)
+        if looked_at > MANY:
+            self._rests[key] = datetime.now(UTC) + EACH * looked_at
         before = self._store.policy_status.get((namespace, name))
         status = summarize(
             policy,
