@@ -202,6 +202,16 @@ def _letting_go(s: Situation, status: ReleaseStatus, *, waits: bool = True) -> T
     else:
         turn.actions.append(LetGo(key=again.key, **_target(s, status)))
         turn.due.append(s.now + LOOK_AGAIN)
+    if waits and status.hold is not None and status.hold.decided_at is not None:
+        end = status.hold.decided_at + s.spec.plan.analysis.rollout_deadline
+        turn.due.append(end)
+        if s.now >= end:
+            # Whoever lets go of strays goes on trying; a rollout that comes is judged by an attempt.
+            trouble = again.message or "it was not seen to go"
+            said = f"it was to be let go ({status.hold.why}), and is held still: {trouble}"
+            turn.judgement = Judgement(
+                verdict="Inconclusive", reason="DeadlineExceeded", message=said[:2048]
+            )
     return turn
 
 
@@ -264,6 +274,8 @@ def condition(s: Situation, status: ReleaseStatus) -> tuple[str, Status, str, st
         return "Held", "False", reason, held.why or ""
     if status.completed_at is not None and not kept(status):
         text = "it was held until a newer one took its place, or its workload went"
+        if status.judgement is not None and status.judgement.reason == "DeadlineExceeded":
+            text = "it could not be let go in time"
         return "Held", "False", "NeverLetGo", text
     if kept(status):
         return "Held", "True", "KeptHeld", f"it was held at its verdict, and stays so {ways_out(s)}"

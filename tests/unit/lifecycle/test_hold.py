@@ -175,6 +175,27 @@ def test_letting_go_is_tried_again_and_an_answer_is_waited_for() -> None:
         assert again.actions[0].key != action.key
 
 
+def test_what_cannot_be_let_go_ends_and_its_deadline_is_known() -> None:
+    of = spec({})
+    step = first(of, held())
+    no = Outcome(ok=False, message="may not patch", at=at(1), facts=(("error", "Refused"),))
+    outcomes = {"cart-2/let-go/0": replace(no, at=at(599))}
+    step = advance(see(of, held(), 599.5, outcomes=outcomes), step.status)
+    assert step.status.verdict is None
+    assert step.due is not None
+    assert step.due <= at(601)
+    limit = of.plan.analysis.rollout_deadline.total_seconds()
+    step = advance(see(of, held(), limit + 1, outcomes=outcomes), step.status)
+    assert step.status.judgement is not None
+    assert (step.status.verdict, step.status.judgement.reason) == (
+        "Inconclusive",
+        "DeadlineExceeded",
+    )
+    assert "may not patch" in step.status.judgement.message
+    [said] = [c for c in step.status.conditions if c.type == "Held"]
+    assert (said.status, said.message) == ("False", "it could not be let go in time")
+
+
 def test_held_again_without_a_new_version_it_is_let_go_again() -> None:
     of = spec({}, FREEZE)
     status = advance(see(of, workload(labels={}), 9), first(of, held()).status).status
