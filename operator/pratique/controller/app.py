@@ -90,7 +90,7 @@ class Operator:
         self._policies = PolicyWriter(
             store=self.store,
             cluster=self.cluster,
-            reconciler=self.reconciler,
+            beginner=self.reconciler.beginner,
             metrics=self.metrics,
         )
         self._groups = GroupKeeper(

@@ -87,7 +87,7 @@ class GroupKeeper:
             except Unresolved as problem:
                 return None, None if problem.waiting else str(problem)
             try:
-                await self._reconciler.begin(group.key, spec)
+                await self._reconciler.beginner.begin(group.key, spec)
             except (Refused, Rejected) as error:
                 return None, f"its release could not be made: {error}"[:1024]
         return None, None

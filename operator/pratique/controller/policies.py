@@ -12,8 +12,8 @@ from ..lifecycle.summary import Judged, summarize
 from ..lifecycle.view import Workload
 from ..resources import conditions
 from ..telemetry.metrics import Metrics
+from .beginning import Beginner
 from .clock import Key
-from .reconcile import Reconciler
 from .store import Store
 
 MANY, EACH = 500, timedelta(microseconds=100)
@@ -25,11 +25,11 @@ class PolicyWriter:
     """Writes a policy's status when it changed."""
 
     def __init__(
-        self, *, store: Store, cluster: Cluster, reconciler: Reconciler, metrics: Metrics
+        self, *, store: Store, cluster: Cluster, beginner: Beginner, metrics: Metrics
     ) -> None:
         self._store = store
         self._cluster = cluster
-        self._reconciler = reconciler
+        self._beginner = beginner
         self._metrics = metrics
         self._rests: dict[Key, datetime] = {}
         """Until when."""
@@ -70,7 +70,7 @@ class PolicyWriter:
             judged,
             shadowed=shadowed,
             problem=misplaced(policy, self._store.library_namespace)
-            or self._reconciler.problem_of((namespace, name))
+            or self._beginner.problem_of((namespace, name))
             or trouble(policy, self._store.library, [j.workload.name for j in judged]),
             now=datetime.now(UTC).replace(microsecond=0),
         )

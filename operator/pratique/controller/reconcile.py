@@ -7,10 +7,9 @@ a kill between any two calls loses nothing.
 from __future__ import annotations
 
 import asyncio
-import hashlib
 import logging
 import time
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any, TypeVar
@@ -22,24 +21,17 @@ from ..cluster.watching import Watches
 from ..lifecycle import hold, letting_go, records, suspects
 from ..lifecycle.advance import advance
 from ..lifecycle.announcements import announcements, differs
-from ..lifecycle.attempts import Again
-from ..lifecycle.baselines import find_baselines, past_of
 from ..lifecycle.groups import KIND as GROUP
-from ..lifecycle.noticing import Begin, Ignored, Rebase, notice, promoted_from, release_name
 from ..lifecycle.phase import superseded
-from ..lifecycle.planning import Unresolved, resolve
 from ..lifecycle.policies import Policy
-from ..lifecycle.rollout import own_pods, rolled_out_since
+from ..lifecycle.rollout import own_pods
 from ..lifecycle.situation import Answer, Situation, Step
 from ..lifecycle.view import View
 from ..queries.questions import Question
 from ..resources.base import API_VERSION
 from ..resources.release import (
     FINISHED_LABEL,
-    IgnoredChange,
-    ReleaseSpec,
     ReleaseStatus,
-    WorkloadRef,
 )
 from ..telemetry.export import TraceExporter
 from ..telemetry.metrics import Metrics
@@ -47,11 +39,11 @@ from ..telemetry.tracing import spans
 from . import retaining
 from .acting import Actions, Actor
 from .asking import Asker
-from .attempting import Attempter
+from .beginning import SYNC_TIMEOUT, Beginner, short
 from .clock import Key
 from .marking import Marker
 from .members import disagreement, groups_of, joined
-from .store import Name, Record, Seen, Store
+from .store import Record, Seen, Store
 
 logger = logging.getLogger(__name__)
 
@@ -59,11 +51,7 @@ ROUNDS = 6
 """How often one step may ask before it lets others have their turn."""
 LOOKS_UNWRITTEN = 5
 """Looks that may pass without a write while nothing changes in meaning."""
-SYNC_TIMEOUT = 30.0
-"""Seconds that listing a namespace's pods may take before the step is put off."""
 SOON = timedelta(milliseconds=500)
-REFUSED = timedelta(minutes=1)
-"""After which a Release is tried again that the API server did not take."""
 
 
 @dataclass
@@ -106,12 +94,18 @@ class Reconciler:
         self._wake = wake
         self._now = now
         self._working: dict[str, _Working] = {}
-        self._problems: dict[Key, tuple[frozenset[Name], str]] = {}
-        """Workloads for which no plan can be made: by which policies, field and mend."""
         self._strays: dict[Key, Actions] = {}
         """Of workloads whose hold no release waits for."""
         self._remembered: dict[Key, set[str]] = {}
-        self._attempter = Attempter(store=store, cluster=cluster, asker=asker, now=now)
+        self.beginner = Beginner(
+            store=store,
+            cluster=cluster,
+            watches=watches,
+            asker=asker,
+            metrics=metrics,
+            wake=wake,
+            now=now,
+        )
         self._marker = Marker(store=store, cluster=cluster, metrics=metrics)
 
     async def step(self, key: Key) -> datetime | None:
@@ -122,21 +116,16 @@ class Reconciler:
         finally:
             self._metrics.reconcile_seconds.observe(time.monotonic() - begin)
 
-    def problem_of(self, policy: Name) -> str | None:
-        """Why a policy cannot be turned into a plan, for the first of its workloads."""
-        found = [(key, text) for key, (whose, text) in self._problems.items() if policy in whose]
-        return min(found)[1] if found else None
-
     async def _step(self, key: Key) -> datetime | None:
         seen = self._store.workloads.get(key)
         policy = self._store.policy_of(seen.workload) if seen else None
         dues: list[datetime | None] = []
         if seen and policy:
-            dues.append(await self._notice(key, seen, policy))
+            dues.append(await self.beginner.notice(key, seen, policy))
         else:
-            self._problems.pop(key, None)
+            self.beginner.forget(key)
         troubles: list[Exception] = []
-        dues.append(await _apart(self._again(key, seen, policy), troubles))
+        dues.append(await _apart(self.beginner.again(key, seen, policy), troubles))
         history = self._store.history(key)
         self._forget(key, history)
         for index, record in enumerate(history):
@@ -166,181 +155,7 @@ class Reconciler:
             raise troubles[0]
         return min((d for d in dues if d is not None), default=None)
 
-    # Noticing
-
-    async def _notice(self, key: Key, seen: Seen, policy: Policy) -> datetime | None:
-        """Begin a release where one is due; returns when to try again what could not begin."""
-        records = self._store.history(key)
-        known = [r.known for r in records]
-        now = self._now()
-        window = policy.spec.analysis.window
-        workload = seen.workload
-        if not (known or workload.held or workload.rolled_out_since) and workload.desired > 0:
-            workload = replace(workload, rolled_out_since=await self._rolled_out_since(key, seen))
-        decision = notice(
-            workload,
-            seen.fingerprint,
-            known,
-            window=window,
-            now=now,
-            causes=policy.spec.causes,
-        )
-        if decision is None:
-            self._problems.pop(key, None)
-        elif isinstance(decision, Rebase):
-            await self._rebase(records[-1], {"templateHash": seen.fingerprint.hash})
-        elif isinstance(decision, Ignored):
-            change = IgnoredChange(
-                cause=decision.cause,
-                at=now,
-                generation=workload.generation,
-                parts=seen.fingerprint.parts,
-            )
-            logger.info("%s/%s: %s of %s %s is ignored", key[0], decision.release, decision.cause,
-                        *key[1:])  # fmt: skip
-            known_as = {"templateHash": seen.fingerprint.hash, "ignored": change.dump()}
-            await self._rebase(records[-1], known_as)
-        else:
-            return await self._begin(key, seen, policy, decision, now)
-        return None
-
-    async def _rolled_out_since(self, key: Key, seen: Seen) -> datetime | None:
-        """What only the pods of some kinds can tell; asked once in a workload's life."""
-        if seen.workload.kind == "Deployment":
-            return None
-        async with asyncio.timeout(SYNC_TIMEOUT):
-            watch = await self._watches.acquire(key[0], key, key[1])
-        return rolled_out_since(watch.view(seen.workload), self._now())
-
-    async def _begin(
-        self,
-        key: Key,
-        seen: Seen,
-        policy: Policy,
-        decision: Begin,
-        now: datetime,
-        again: Again | None = None,
-    ) -> datetime | None:
-        history = [r.known for r in self._store.history(key)]
-        known = [k for k in history if k.number < decision.number]
-        attempts = [k for k in history if k.number == decision.number]
-        required = self._store.required_of(seen.workload, policy)
-        try:
-            plan = resolve(
-                policy,
-                self._store.library,
-                progress_deadline=seen.workload.progress_deadline,
-                baselines=find_baselines(
-                    policy,
-                    seen.workload,
-                    known,
-                    now=now,
-                    rolled_out=attempts[0].noticed_at if attempts else None,
-                ),
-                old_pods=past_of(known[-1]) if known else None,
-                workload=seen.workload.name,
-                required=required,
-            )
-        except Unresolved as problem:
-            self._problems.pop(key, None)
-            if not problem.waiting:
-                whose = [policy, *(p for p in required if p.name in problem.field)]
-                self._problems[key] = (frozenset(p.key for p in whose), str(problem))
-                for other in whose[1:]:
-                    self._wake((other.namespace, "ReleasePolicy", other.name))
-            return None
-        self._problems.pop(key, None)
-        workload, found = seen.workload, seen.fingerprint
-        spec = ReleaseSpec(
-            workload=WorkloadRef(
-                kind=workload.kind,
-                name=workload.name,
-                uid=workload.uid,
-            ),
-            number=decision.number,
-            attempt=again.attempt if again else None,
-            attempt_of=again.said if again else None,
-            template_hash=found.hash,
-            generation=workload.generation,
-            cause=decision.cause,
-            rollback_to=decision.rollback_to,
-            previous=decision.previous,
-            purpose=decision.purpose,
-            images=list(found.images),
-            digests_before=list(decision.digests_before),
-            version=found.version,
-            parts=found.parts,
-            promoted_from=promoted_from(workload, found.images),
-            noticed_at=now,
-            plan=plan,
-        )
-        attempt = again.attempt if again else 1
-        name = release_name(workload.kind, workload.name, decision.number, attempt)
-        try:
-            await self._create(key, spec, name)
-        except (Refused, Rejected) as error:
-            # A quota, say: whoever waits for this release must not wait for ever, nor unseen.
-            logger.warning("%s %s/%s: %s", key[1], key[0], key[2], error)
-            said = f"the release {name} of {key[1]} {key[2]} could not be made: {error}"
-            self._problems[key] = (frozenset([policy.key]), said[:1024])
-            return now + REFUSED
-        return None
-
-    async def begin(self, key: Key, spec: ReleaseSpec) -> None:
-        """Create the Release that somebody else decided upon."""
-        name = release_name(spec.workload.kind, spec.workload.name, spec.number)
-        await self._create(key, spec, name)
-
-    async def _create(self, key: Key, spec: ReleaseSpec, name: str) -> None:
-        namespace = key[0]
-        for candidate in (name, f"{name}-{_short(f'{key}', 6)}"):
-            try:
-                body = await self._cluster.create_release(
-                    namespace, candidate, spec, {"pratique.sh/workload-kind": spec.workload.kind}
-                )
-            except Gone:  # the namespace is terminating: what runs in it goes too
-                return
-            if body is None:  # there already: ours from before a kill, or another workload's
-                body = await self._cluster.get("releases", namespace, candidate)
-            else:
-                self._count_write("Release", "create")
-                logger.info(
-                    "%s/%s: release %d of %s %s begins (%s)",
-                    namespace, candidate, spec.number, *key[1:], spec.cause,
-                )  # fmt: skip
-            if body is not None:
-                self._store.put("releases", body)
-                owner = body["spec"]["workload"]
-                if (owner["kind"], owner["name"]) == key[1:]:
-                    return
-
-    async def _rebase(self, record: Record, known_as: Mapping[str, object]) -> None:
-        """The newest release speaks for today's template too, as it is no new version, or is ignored."""
-        body = await self._cluster.get("releases", record.metadata.namespace, record.metadata.name)
-        if body is not None:
-            status = {**(body.get("status") or {}), **known_as}
-            self._count_write("Release", "status")
-            written = await self._cluster.patch_status(
-                "releases",
-                record.metadata.namespace,
-                record.metadata.name,
-                status,
-                body["metadata"]["resourceVersion"],
-            )
-            self._store.put("releases", written)
-
     # What is known of a workload's other releases
-
-    async def _again(self, key: Key, seen: Seen | None, policy: Policy | None) -> datetime | None:
-        """Begin a further attempt, if something calls for one; else when to look again."""
-        again, due = await self._attempter.consider(key, seen, judged=policy is not None)
-        if again is None:
-            return due
-        assert seen is not None
-        assert policy is not None
-        of = again.of
-        decision = Begin(of.number, of.cause, of.rollback_to, of.previous, "Judge")
-        return await self._begin(key, seen, policy, decision, self._now(), again)
 
     def _is_attempt(self, record: Record, newer: str) -> bool:
         other = self._store.record(record.metadata.namespace, newer)
@@ -375,7 +190,7 @@ class Reconciler:
             policy.spec.hold if policy else None,
             now,
             policy=policy is not None,
-            stalled=key in self._problems,
+            stalled=self.beginner.is_stalled(key),
         )
         if not let_go:
             return due
@@ -515,7 +330,7 @@ class Reconciler:
         for a in announcements(record.release.spec, status):
             if a.key in working.told:
                 continue
-            name = f"{record.metadata.name[:200]}.{_short(record.metadata.uid + a.key, 16)}"
+            name = f"{record.metadata.name[:200]}.{short(record.metadata.uid + a.key, 16)}"
             try:
                 made = await self._cluster.event(
                     regarding=regarding,
@@ -654,7 +469,3 @@ async def _apart(doing: Awaitable[T], troubles: list[Exception]) -> T | None:
     except Exception as error:
         troubles.append(error)
         return None
-
-
-def _short(text: str, length: int) -> str:
-    return hashlib.sha256(text.encode()).hexdigest()[:length]

@@ -88,7 +88,10 @@ class Process:
             now=lambda: world.now,
         )
         self._policies = PolicyWriter(
-            store=self.store, cluster=self.connection, reconciler=self.reconciler, metrics=METRICS
+            store=self.store,
+            cluster=self.connection,
+            beginner=self.reconciler.beginner,
+            metrics=METRICS,
         )
         self._retainer = Retainer(
             store=self.store, cluster=self.connection, metrics=METRICS, now=lambda: world.now

@@ -24,7 +24,7 @@ class World:
         self.writer = PolicyWriter(
             store=self.store,
             cluster=self,  # type: ignore[arg-type]
-            reconciler=SimpleNamespace(problem_of=lambda name: None),  # type: ignore[arg-type]
+            beginner=SimpleNamespace(problem_of=lambda name: None),  # type: ignore[arg-type]
             metrics=Metrics(),
         )
         selector = {"matchExpressions": [{"key": "judged", "operator": "DoesNotExist"}]}
