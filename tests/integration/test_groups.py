@@ -2,7 +2,13 @@
 
 from __future__ import annotations
 
+import json
+import threading
 from collections.abc import Iterator
+from dataclasses import dataclass, field
+from datetime import datetime
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any
 
 import pytest
 
@@ -33,6 +39,51 @@ REL, GROUP = "releases.pratique.sh", "releasegroups"
 def operator(bed: Testbed) -> Iterator[OperatorProcess]:
     with OperatorProcess(bed) as process:
         yield process
+
+
+@dataclass
+class Calls:
+    """What tasks called: a path, and the release on whose behalf."""
+
+    url: str = ""
+    seen: list[tuple[str, str]] = field(default_factory=list)
+    refused: set[str] = field(default_factory=set)
+    """Paths that are answered with 404."""
+
+    def task(self, name: str, at: str) -> Document:
+        """A task that calls the path of its name."""
+        http = {"url": f"{self.url}/{name}", "json": {"release": "$release"}}
+        return {"name": name, "at": at, "http": http}
+
+    def of(self, name: str) -> list[str]:
+        """The releases that the task of that name was done for."""
+        return [release for path, release in self.seen if path == f"/{name}"]
+
+
+@pytest.fixture
+def calls() -> Iterator[Calls]:
+    made = Calls()
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_POST(self) -> None:
+            body = json.loads(self.rfile.read(int(self.headers["content-length"])))
+            made.seen.append((self.path, body["release"]))
+            self.send_response(404 if self.path in made.refused else 200)
+            self.send_header("Content-Length", "0")
+            self.end_headers()
+
+        def log_message(self, *_: Any) -> None:
+            pass
+
+    listening = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    listening.daemon_threads = True
+    made.url = f"http://127.0.0.1:{listening.server_port}"
+    thread = threading.Thread(target=listening.serve_forever, daemon=True)
+    thread.start()
+    yield made
+    listening.shutdown()
+    listening.server_close()
+    thread.join()
 
 
 def member(namespace: str, name: str, *, errors: str = "0", image: str = "app:1") -> Document:
@@ -209,3 +260,60 @@ def test_a_newer_release_of_a_member_begins_a_newer_one_of_the_group_also_after_
 
     bed.kubectl("delete", GROUP, "shop", "-n", namespace)
     assert says(verdict(bed, namespace, "shop-grp-2"))[0] == "Promotable"
+
+
+def test_a_groups_task_is_done_once_a_release_and_a_member_is_promoted_with_its_group(
+    bed: Testbed, namespace: str, operator: OperatorProcess, calls: Calls
+) -> None:
+    quick: Document = {"warmUp": "0s", "window": "2s", "interval": "1s"}
+    calls.refused.add("/pay")
+    bed.apply(
+        policy(
+            namespace, "cart", None, quick,
+            watch={"for": "0s"},
+            promotion={"withGroup": True},
+            tasks=[calls.task("cart", "Promotion")],
+        ),
+        policy(namespace, "pay", None, quick, tasks=[calls.task("pay", "Before")]),
+        group(namespace, tasks=[calls.task("shop", "Promotion")]),
+        member(namespace, "cart"),
+        member(namespace, "pay"),
+    )  # fmt: skip
+    # Which group it waits for, and why, is told as it is by then.
+    why = "shop-grp-1 is not promotable (MemberNotPromotable)"
+    waits = wait(
+        bed, REL, namespace, "cart-1",
+        lambda r: why in condition(r, "Promoted").get("message", ""),
+    )  # fmt: skip
+    promoted = condition(waits, "Promoted")
+    assert (promoted["status"], promoted["reason"]) == ("Unknown", "AwaitingGroup")
+    assert (waits["status"]["phase"], waits["status"]["verdict"]) == ("Promoting", "Promotable")
+    first = verdict(bed, namespace, "shop-grp-1")
+    assert says(first) == ("NotPromotable", "MemberNotPromotable")
+    assert condition(first, "Promoted")["reason"] == "NotPromotable"
+    operator.kill()
+    operator.start()
+
+    calls.refused.clear()
+    bed.apply(member(namespace, "pay", image="app:2"))
+    second = verdict(bed, namespace, "shop-grp-2")
+    assert says(second) == ("Promotable", "AllMembersPromotable")
+    named = {name: release for name, (release, _) in members(second).items()}
+    assert named == {"cart": "cart-1", "pay": "pay-2"}
+    assert condition(second, "Promoted")["status"] == "True"
+    cart = verdict(bed, namespace, "cart-1")
+    assert condition(cart, "Promoted")["status"] == "True"
+    agreed, began = (
+        datetime.fromisoformat(moment)
+        for moment in (second["status"]["completedAt"], cart["status"]["promotion"]["beganAt"])
+    )
+    assert agreed <= began
+    assert (calls.of("cart"), calls.of("shop")) == (["cart-1"], ["shop-grp-2"])
+
+    bed.apply(member(namespace, "cart", image="app:2"))
+    for name in ("shop-grp-3", "cart-2"):
+        release = verdict(bed, namespace, name)
+        assert says(release)[0] == "Promotable"
+        assert condition(release, "Promoted")["status"] == "True"
+    assert calls.of("cart") == ["cart-1", "cart-2"]
+    assert calls.of("shop") == ["shop-grp-2", "shop-grp-3"]

@@ -17,6 +17,7 @@ from pratique_testbed.bed import Testbed
 from pratique_testbed.operator import OperatorProcess
 from support.documents import (
     ERRORS,
+    FAIL,
     SIM,
     Document,
     condition,
@@ -82,6 +83,13 @@ def operator(bed: Testbed, manifests: None) -> Iterator[OperatorProcess]:
         yield process
 
 
+@pytest.fixture(scope="module")
+def rights(bed: Testbed, operator: OperatorProcess) -> None:
+    """Jobs may be run, and approvals are given in one's own name."""
+    for name in ("tasks-rbac.yaml", "approval-admission.yaml"):
+        bed.apply(DEPLOY / name)
+
+
 # Documents and what they look like
 
 
@@ -135,9 +143,21 @@ def free(body: Document | None) -> bool:
     return not annotations(body).keys() & {HELD, KEPT} and not body["spec"].get("paused")
 
 
-def images(bed: Testbed, namespace: str) -> set[str]:
+def images(bed: Testbed, namespace: str, *more: str) -> set[str]:
     """The images of all pods that exist, those about to go included."""
-    return {p["spec"]["containers"][0]["image"] for p in items(bed, "pods", namespace)}
+    return {p["spec"]["containers"][0]["image"] for p in items(bed, "pods", namespace, *more)}
+
+
+def serves(bed: Testbed, namespace: str) -> set[str]:
+    """The images of web's own pods: those of tasks are none of them."""
+    return images(bed, namespace, "-l=app=web")
+
+
+def smoke(fail: str) -> Document:
+    """A task before the rollout, a Job whose pod does that."""
+    container = {"name": "smoke", "image": "registry.example/smoke:1"}
+    template = {"metadata": {"annotations": {FAIL: fail}}, "spec": {"containers": [container]}}
+    return {"name": "smoke", "at": "Before", "job": {"template": template}}
 
 
 def now(bed: Testbed, namespace: str, kind: str = "deployment", name: str = "web") -> Document:
@@ -182,6 +202,19 @@ def release_holds(bed: Testbed, *args: str) -> subprocess.CompletedProcess[str]:
         text=True,
         check=False,
     )
+
+
+def approve(
+    bed: Testbed, namespace: str, name: str, *more: str, by: str = "admin",
+    purpose: str = "Rollout", decision: str = "Approve",
+) -> str:  # fmt: skip
+    """An approval; what the API server says against it, empty where it was taken."""
+    said = json.dumps({"by": by, "for": purpose, "decision": decision})
+    done = bed.kubectl(
+        "annotate", "--overwrite", "rel", name, "-n", namespace, f"pratique.sh/approval={said}",
+        *more, check=False,
+    )  # fmt: skip
+    return done.stderr if done.returncode else ""
 
 
 def rolled_out(bed: Testbed, namespace: str, tag: int) -> None:
@@ -557,6 +590,105 @@ def test_an_override_lets_it_go(bed: Testbed, namespace: str, operator: Operator
     bed.kubectl("annotate", "rel", "web-2", "-n", namespace, f"pratique.sh/override={said}")
     assert says(verdict(bed, namespace, "web-2")) == ("Promotable", "Overridden")
     rolled_out(bed, namespace, 2)
+
+
+def awaiting(bed: Testbed, namespace: str, task: Document) -> None:
+    """Version 1 of web is out and judged; the next ones wait for the task."""
+    serving(bed, namespace)
+    bed.apply(holding(namespace))
+    verdict(bed, namespace, "web-1")
+    bed.apply(holding(namespace, {"until": ["Tasks"]}, tasks=[task]))
+    wait(
+        bed, "relpol", namespace, "web",
+        lambda p: p["status"].get("observedGeneration") == p["metadata"]["generation"],
+    )  # fmt: skip
+
+
+def test_a_task_is_done_before_any_pod_of_the_version_and_lets_it_go(
+    bed: Testbed, namespace: str, operator: OperatorProcess, rights: None
+) -> None:
+    awaiting(bed, namespace, smoke("Lasts"))
+    bed.apply(web(namespace, 2))
+
+    def runs(release: Document) -> bool:
+        tasks = release.get("status", {}).get("tasks", [])
+        return phase(release) == "Held" and [t["state"] for t in tasks] == ["Running"]
+
+    release = wait(bed, "rel", namespace, "web-2", runs)
+    assert release["status"]["hold"]["waiting"] == ["Tasks"]
+    promotable = condition(release, "Promotable")
+    assert (promotable["status"], promotable["reason"]) == ("Unknown", "Held")
+    assert "no pod of it exists: task smoke runs until" in promotable["message"]
+    assert held(now(bed, namespace))
+    assert serves(bed, namespace) == {image(1)}
+    (pod,) = items(bed, "pods", namespace, "-l=pratique.sh/task=smoke")
+    bed.kubectl("annotate", "pod", pod["metadata"]["name"], "-n", namespace, f"{FAIL}-")
+
+    release = verdict(bed, namespace, "web-2")
+    assert says(release) == ("Promotable", "AllObjectivesMet")
+    assert condition(release, "Held")["reason"] == "LetGo"
+    (task,) = release["status"]["tasks"]
+    assert task["state"] == "Succeeded"
+    assert free(now(bed, namespace))
+    eventually(lambda: serves(bed, namespace) == {image(2)}, within=40, what="rolling out")
+    assert len(items(bed, "jobs", namespace)) == 1
+
+
+def test_a_task_that_fails_ends_it_before_any_pod_and_the_old_ones_serve_on(
+    bed: Testbed, namespace: str, operator: OperatorProcess, rights: None
+) -> None:
+    awaiting(bed, namespace, smoke("Exit1"))
+    bed.apply(web(namespace, 2))
+    release = verdict(bed, namespace, "web-2")
+    assert says(release) == ("NotPromotable", "TaskFailed")
+    message = condition(release, "Promotable")["message"]
+    assert "task smoke failed (BackoffLimitExceeded)" in message
+    assert "No pod of it was started; it stays held" in message
+    assert condition(release, "Held")["reason"] == "KeptHeld"
+    assert condition(release, "TasksSucceeded")["reason"] == "TaskFailed"
+    body = now(bed, namespace)
+    assert held(body)
+    assert body["status"]["readyReplicas"] == 2
+    assert serves(bed, namespace) == {image(1)}
+    assert len(items(bed, "replicasets", namespace)) == 1
+
+
+def test_it_waits_for_an_approval_of_its_rollout(
+    bed: Testbed, namespace: str, operator: OperatorProcess, rights: None
+) -> None:
+    serving(bed, namespace)
+    bed.apply(holding(namespace, {"until": ["Approval"]}))
+    verdict(bed, namespace, "web-1")
+    bed.apply(web(namespace, 2))
+    release = waits(bed, namespace, "web-2")
+    assert release["status"]["hold"]["waiting"] == ["Approval"]
+    message = condition(release, "Promotable")["message"]
+    assert "no pod of it exists" in message
+    assert "kubectl annotate rel web-2" in message
+
+    def refused() -> bool:
+        said = approve(bed, namespace, "web-2", "--dry-run=server", by="somebody")
+        return "an approval is given in one's own name" in said
+
+    assert not approve(bed, namespace, "web-2", purpose="Promotion")
+    eventually(refused, what="holding approvals to one's own name")
+    assert phase(now(bed, namespace, "rel", "web-2")) == "Held", "that was of its promotion"
+    assert held(now(bed, namespace))
+    assert serves(bed, namespace) == {image(1)}
+    assert not approve(bed, namespace, "web-2")
+    release = verdict(bed, namespace, "web-2")
+    assert says(release) == ("Promotable", "AllObjectivesMet")
+    assert condition(release, "Held")["reason"] == "LetGo"
+    rolled_out(bed, namespace, 2)
+
+    bed.apply(web(namespace, 3))
+    waits(bed, namespace, "web-3")
+    assert not approve(bed, namespace, "web-3", decision="Reject")
+    release = verdict(bed, namespace, "web-3")
+    assert says(release) == ("NotPromotable", "ApprovalRejected")
+    assert condition(release, "Held")["reason"] == "KeptHeld"
+    assert held(now(bed, namespace))
+    assert serves(bed, namespace) == {image(2)}
 
 
 def test_a_budget_that_is_spent_ends_it_before_any_pod(

@@ -11,6 +11,9 @@ from ..resources.release import ReleaseSpec, ReleaseStatus
 Told = tuple[str, Literal["Normal", "Warning"], str, str, str, datetime]
 """The fields of an announcement."""
 
+_BY_PEOPLE = ("AwaitingGroup", "AwaitingApproval")
+"""Reasons of the condition Promoted whose message changes only when somebody did something."""
+
 
 def task_events(spec: ReleaseSpec, status: ReleaseStatus) -> Iterator[Told]:
     """Each end of a task, each outcome that nobody knows, and what the promotion came to."""
@@ -60,10 +63,22 @@ def task_events(spec: ReleaseSpec, status: ReleaseStatus) -> Iterator[Told]:
         )
 
 
-def task_meaning(status: ReleaseStatus) -> tuple[object, object]:
+def task_meaning(status: ReleaseStatus) -> tuple[object, ...]:
     """What of it, if it changed, is written."""
     promotion = status.promotion
     return (
         [(t.name, t.state, t.attempts, t.url) for t in status.tasks],
         (promotion.approved_by, promotion.began_at, promotion.completed_at) if promotion else None,
+        _awaited(status),
     )
+
+
+def _awaited(status: ReleaseStatus) -> list[str]:
+    """Which group does not agree and why, or what is amiss with an approval: the reason stays the same."""
+    approves = status.hold is not None and status.hold.waiting == ["Approval"]
+    return [
+        c.message
+        for c in status.conditions
+        if (c.type == "Promoted" and c.reason in _BY_PEOPLE)
+        or (c.type == "Held" and c.reason == "Waiting" and approves)
+    ]

@@ -9,7 +9,7 @@ import pytest
 
 from pratique.lifecycle.actions import Outcome
 from pratique.lifecycle.advance import advance
-from pratique.lifecycle.announcements import announcements
+from pratique.lifecycle.announcements import announcements, differs
 from pratique.lifecycle.hold import coverage, known_good
 from pratique.lifecycle.letting_go import Hold, LetGo, let_go_stray, stray
 from pratique.lifecycle.situation import Situation, Step
@@ -97,6 +97,16 @@ def test_what_is_let_go_at_once(
 
 def test_a_user_who_is_paused_on_sight_needs_no_label() -> None:
     assert not lets_go(first(spec({}, FREEZE), held(labels={}, hold_mark="on-sight")))
+
+
+def test_what_is_amiss_with_an_approval_is_written() -> None:
+    of = spec({"until": ["Approval"]})
+    before = first(of, held()).status
+    assert not differs(before, advance(see(of, held(), 5), before).status)
+    wrong = {"pratique.sh/approval": "yes"}
+    after = advance(see(of, held(), 5, annotations=wrong), before).status
+    assert after.phase == "Held"
+    assert differs(before, after)
 
 
 def test_its_deadline_passes_and_it_is_kept_or_let_go() -> None:

@@ -11,6 +11,8 @@ import pytest
 
 from pratique.judge import calendars
 from pratique.lifecycle import promotion
+from pratique.lifecycle.advance import advance
+from pratique.lifecycle.announcements import differs
 from pratique.lifecycle.approval import approval
 from pratique.lifecycle.noticing import promoted_from
 from pratique.lifecycle.situation import Situation, Turn
@@ -85,6 +87,33 @@ def test_what_it_waits_for(terms: Any, more: Any, truth: str, reason: str) -> No
         assert any(d > s.now for d in turn.due)
     # The same again changes nothing.
     assert promotion.follow(s, turn.status).status == turn.status
+
+
+@pytest.mark.parametrize(
+    ("terms", "before", "after", "told"),
+    [
+        (
+            {"withGroup": True},
+            {"disagrees": "shop-grp-1 has no verdict yet"},
+            {"disagrees": "shop-grp-1 is not promotable (MemberNotPromotable)"},
+            "shop-grp-1 is not promotable",
+        ),
+        (
+            {"approval": "Required", "approvers": {"users": ["bob"]}},
+            {},
+            {"annotations": yes()},
+            "alice is none of the approvers",
+        ),
+    ],
+)
+def test_why_it_waits_is_written_though_the_reason_stays(
+    terms: Any, before: Any, after: Any, told: str
+) -> None:
+    first = advance(given(10, promotion=terms, **before), judged()).status
+    assert not differs(first, advance(given(20, promotion=terms, **before), first).status)
+    then = advance(given(20, promotion=terms, **after), first).status
+    assert [c.message.startswith(told) for c in then.conditions if c.type == "Promoted"] == [True]
+    assert differs(first, then)
 
 
 def test_only_what_is_promotable_is_promoted() -> None:
