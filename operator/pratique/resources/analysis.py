@@ -12,6 +12,7 @@ from pydantic import Field, StringConstraints, model_validator
 
 from .base import (
     Duration,
+    LookInterval,
     Model,
     Name,
     Number,
@@ -19,7 +20,6 @@ from .base import (
     Says,
     Time,
     cel,
-    cel_no_duration,
     keyed_list,
     rules,
 )
@@ -172,18 +172,7 @@ class AnalysisSpec(Model):
     provider: Name | None = None
     """The MetricsProvider for indicators that name none; default the policy's, else the one called
     default."""
-    interval: (
-        Annotated[
-            Duration,
-            Says(
-                rule=f"!self.contains('d') && ({cel_no_duration('self')} "
-                "|| (duration(self) >= duration('1s') && duration(self) <= duration('24h')))",
-                holds=lambda value: 1 <= value.total_seconds() <= 86_400,
-                message="the interval is at least 1s and at most 24h",
-            ),
-        ]
-        | None
-    ) = None
+    interval: LookInterval | None = None
     """The time from look to look, at least 2 scrape intervals; default the policy's, else 1m, and as much
     shorter or longer as gives from 4 to 60 looks."""
     args: Arguments = {}

@@ -198,6 +198,18 @@ def cel_no_duration(field: str) -> str:
     return f"{field} == '' || !{field}.matches('{_NO_DAYS}')"
 
 
+LookInterval = Annotated[
+    Duration,
+    Says(
+        rule=f"!self.contains('d') && ({cel_no_duration('self')} "
+        "|| (duration(self) >= duration('1s') && duration(self) <= duration('24h')))",
+        holds=lambda value: 1 <= value.total_seconds() <= 86_400,
+        message="the interval is at least 1s and at most 24h",
+    ),
+]
+"""The time from look to look."""
+
+
 def format_time(value: datetime) -> str:
     """RFC 3339 in UTC; fractions of a second only where there are any."""
     value = value.astimezone(UTC).replace(tzinfo=None)

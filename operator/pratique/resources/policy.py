@@ -9,6 +9,7 @@ from pydantic import Field, StringConstraints, model_validator
 from .base import (
     NO_DEFAULTS,
     Duration,
+    LookInterval,
     Model,
     Name,
     Number,
@@ -16,7 +17,6 @@ from .base import (
     Says,
     Time,
     cel,
-    cel_no_duration,
     cel_no_shorter,
     keyed_list,
     rules,
@@ -381,15 +381,7 @@ class AnalysisTerms(Model):
     """Each pod's first time after Ready, left out."""
     window: PositiveDuration = Field(default="10m", validate_default=True)
     """The time judged after the rollout is complete and warm; at least 4 scrape intervals."""
-    interval: Annotated[
-        Duration,
-        Says(
-            rule=f"!self.contains('d') && ({cel_no_duration('self')} "
-            "|| (duration(self) >= duration('1s') && duration(self) <= duration('24h')))",
-            holds=lambda value: 1 <= value.total_seconds() <= 86_400,
-            message="the interval is at least 1s and at most 24h",
-        ),
-    ] = Field(default="1m", validate_default=True)
+    interval: LookInterval = Field(default="1m", validate_default=True)
     """The time from look to look; at least 2 scrape intervals."""
     fail_after: Annotated[int, Field(strict=True, ge=1, le=20)] = 3
     """How many looks in a row must fail an objective to end the release before the window does."""
